@@ -1,0 +1,55 @@
+/** States of a delegation, and the record that a fold over the ledger gives for each. */
+import { exitCode } from "./error.ts";
+import type { EventData, Proposal } from "./event.ts";
+import type { TestReport } from "./test-report.ts";
+import type { Verdict } from "./verdict.ts";
+import type { Finding } from "./rejection.ts";
+
+export const states = [
+  "accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved", "landed",
+  "rejected", "rejected-hard", "stuck", "over-budget", "discarded", "failed",
+] as const;
+export type State = (typeof states)[number];
+
+/** States that nothing leads out of. */
+export const endStates: ReadonlySet<State> = new Set(["landed", "rejected", "rejected-hard", "stuck", "over-budget", "discarded", "failed"]);
+/** States in which the loop has nothing more to do by itself: the ends, and `approved`, which waits for the planner. */
+export const restingStates: ReadonlySet<State> = new Set([...endStates, "approved"]);
+
+/** The exit code that `delegate --wait` and `show` end with. */
+export const stateExitCode: Record<State, number> = {
+  accepted: exitCode.done, preparing: exitCode.done, executing: exitCode.done, collecting: exitCode.done,
+  testing: exitCode.done, verifying: exitCode.done, approved: exitCode.done, landed: exitCode.done,
+  rejected: exitCode.rejected, "rejected-hard": exitCode.rejected, stuck: exitCode.stuck,
+  "over-budget": exitCode.overBudget, discarded: exitCode.rejected, failed: exitCode.failed,
+};
+
+/** One attempt, as far as the ledger tells. */
+export interface Attempt {
+  number: number;
+  from: string;
+  end?: string;
+  proposal?: Proposal;
+  report?: TestReport;
+  reportDigest?: string;
+  verdict?: Verdict;
+  verdictDigest?: string;
+  rejection?: { by: "host" | "verifier"; hard: boolean; findings: Finding[] };
+  failure?: { code: string; message: string };
+}
+
+/** One delegation, as far as the ledger tells. */
+export interface Delegation extends EventData<"delegation.accepted"> {
+  id: string;
+  state: State;
+  accepted: string;
+  updated: string;
+  attempts: Attempt[];
+  approval?: EventData<"delegation.approved">;
+  /** A landing that was begun and of which nothing more is recorded. */
+  intent?: EventData<"landing.intended">;
+  landed?: EventData<"delegation.landed">;
+  reason?: string;
+  requests: number;
+  denials: number;
+}

@@ -1,0 +1,98 @@
+/**
+ * Every event the ledger can hold. State is a fold over these, so an event says all that the fold needs; what is
+ * large is kept by digest beside the ledger.
+ */
+import { z } from "zod";
+import { approvalPredicate, envelope } from "./approval.ts";
+import { brief, checkFiles } from "./brief.ts";
+import { delegationId, imageDigest, objectId, role, sha256 } from "./identity.ts";
+import { policy } from "./policy.ts";
+import { finding } from "./rejection.ts";
+import { testReport } from "./test-report.ts";
+import { verdict } from "./verdict.ts";
+
+const attempt = z.number().int().positive();
+const sandbox = z.string().regex(/^s-[a-z2-7]{16}$/);
+const images = z.strictObject({ executor: imageDigest, tester: imageDigest, verifier: imageDigest });
+
+/** A proposal: the tree that the host built out of a layer, in quarantine, with its patch. */
+export const proposal = z.strictObject({
+  attempt,
+  commit: objectId,
+  tree: objectId,
+  patch: sha256,
+  patchBytes: z.number().int().nonnegative(),
+  changes: z.array(z.strictObject({ path: z.string(), kind: z.enum(["added", "modified", "deleted"]) })),
+  ignored: z.number().int().nonnegative().describe("Files dropped because the base's ignore rules exclude them."),
+});
+export type Proposal = z.infer<typeof proposal>;
+
+export const sandboxEnd = z.enum(["exit", "timeout", "output", "memory", "stopped", "gateway-lost", "failed"]);
+export type SandboxEnd = z.infer<typeof sandboxEnd>;
+
+export const events = {
+  "host.started": z.strictObject({ version: z.string(), keyid: z.string(), pid: z.number().int() }),
+  "host.stopped": z.strictObject({ reason: z.string() }),
+  recovered: z.strictObject({ what: z.string(), kept: z.string().optional() }),
+  "segment.closed": z.strictObject({ segment: z.number().int(), lines: z.number().int(), keyid: z.string(), signature: z.string() }),
+
+  "delegation.accepted": z.strictObject({
+    repository: z.string(), base: objectId, ref: z.string(), planner: z.string(),
+    brief, checkFiles, policy, policyDigest: sha256, briefDigest: sha256, images,
+  }),
+  "delegation.refused": z.strictObject({ planner: z.string(), code: z.string(), message: z.string() }),
+  "attempt.started": z.strictObject({ attempt, from: objectId.describe("The tree the layer starts from.") }),
+  "attempt.executed": z.strictObject({ attempt, end: sandboxEnd }),
+  "attempt.failed": z.strictObject({ attempt, code: z.string(), message: z.string() }),
+  "attempt.rejected": z.strictObject({
+    attempt, by: z.enum(["host", "verifier"]), hard: z.boolean(), findings: z.array(finding).min(1), tree: objectId.optional(),
+  }),
+  "proposal.collected": z.strictObject({ proposal }),
+  "tests.reported": z.strictObject({ attempt, report: testReport, digest: sha256 }),
+  "verdict.received": z.strictObject({ attempt, verdict, digest: sha256 }),
+  "delegation.approved": z.strictObject({ attempt, approval: envelope, digest: sha256, predicate: approvalPredicate }),
+  "landing.intended": z.strictObject({ attempt, approval: sha256, ref: z.string(), from: objectId.nullable(), commit: objectId }),
+  "landing.abandoned": z.strictObject({ reason: z.string() }),
+  "delegation.landed": z.strictObject({ ref: z.string(), commit: objectId, approval: sha256 }),
+  "delegation.rejected": z.strictObject({ hard: z.boolean(), message: z.string() }),
+  "delegation.stuck": z.strictObject({ attempt, reason: z.string() }),
+  "delegation.over-budget": z.strictObject({ attempt, what: z.string() }),
+  "delegation.discarded": z.strictObject({ by: z.string() }),
+  "delegation.failed": z.strictObject({ code: z.string(), message: z.string() }),
+
+  "sandbox.started": z.strictObject({
+    sandbox, attempt, role, image: imageDigest, engine: z.string(), controls: z.record(z.string(), z.unknown()),
+  }),
+  "sandbox.wrote": z.strictObject({ sandbox, files: z.number().int(), bytes: z.number().int(), paths: z.array(z.string()).max(200) }),
+  "sandbox.ended": z.strictObject({
+    sandbox, end: sandboxEnd, exit: z.number().int().nullable(), milliseconds: z.number().int(),
+    output: z.strictObject({ bytes: z.number().int(), digest: sha256, kept: z.number().int() }),
+  }),
+  request: z.strictObject({
+    sandbox, method: z.string(), url: z.string(), decision: z.enum(["allow", "deny"]), code: z.string(),
+    rule: z.string(), status: z.number().int().optional(), sent: z.number().int(), received: z.number().int(), milliseconds: z.number().int(),
+    address: z.string().optional(),
+  }),
+  verb: z.strictObject({ sandbox, verb: z.string(), status: z.number().int(), text: z.string().max(4000).optional() }),
+} as const;
+
+export type EventType = keyof typeof events;
+export type EventData<T extends EventType> = z.infer<(typeof events)[T]>;
+
+/** An event before it has its place in the chain. */
+export type Event = { [T in EventType]: { type: T; delegation?: string; data: EventData<T> } }[EventType];
+/** An event with its place in the chain: one line of the ledger. */
+export type Entry = Event & { seq: number; time: string; prev: string; hash: string };
+
+const eventTypes = Object.keys(events) as [EventType, ...EventType[]];
+
+/** The envelope of a ledger line; `data` is checked against `events[type]`. */
+export const entryEnvelope = z.strictObject({
+  seq: z.number().int().nonnegative(),
+  time: z.iso.datetime(),
+  delegation: delegationId.optional(),
+  type: z.enum(eventTypes),
+  data: z.unknown(),
+  prev: sha256,
+  hash: sha256,
+});

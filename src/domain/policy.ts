@@ -1,0 +1,111 @@
+/** The policy file: what an executor may see, reach, spend and touch. Schema only; meaning is in src/policy/. */
+import { z } from "zod";
+import { shortName } from "./identity.ts";
+import { count, duration, size } from "./units.ts";
+
+/** A glob over paths relative to the repository's root. */
+export const pathPattern = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((p) => !p.startsWith("/") && !p.startsWith("!") && !p.split("/").includes(".."), {
+    message: "a path pattern is relative to the repository's root, without `..` and without a leading `/` or `!`",
+  });
+
+export const httpMethod = z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+export const networkRule = z
+  .strictObject({
+    host: z.string().min(1).max(253).describe("A host name, or `*.example.org` for the names one label or more below it."),
+    port: z.number().int().min(1).max(65535).optional().describe("Left out: 443 for https, 80 for http."),
+    scheme: z.enum(["http", "https"]).optional().describe("Left out: both."),
+    methods: z.array(httpMethod).min(1).optional().describe("Left out: every method."),
+    paths: z.array(z.string().startsWith("/").max(1024)).min(1).optional().describe("Globs on the canonical path. Left out: every path."),
+    addresses: z.array(z.string()).min(1).optional().describe("Exact private addresses this name may resolve to. Left out: public addresses only."),
+  })
+  .describe("One thing that a sandbox may reach. What no rule names is denied.");
+export type NetworkRule = z.infer<typeof networkRule>;
+
+export const modelRoute = z.strictObject({
+  base: z.url({ protocol: /^https?$/ }).describe("The provider's base URL; requests go to this URL and below it."),
+  addresses: z.array(z.string()).min(1).optional().describe("Exact private addresses the base may resolve to."),
+});
+export type ModelRoute = z.infer<typeof modelRoute>;
+
+const paths = z.array(pathPattern).max(256);
+const names = z.record(shortName, modelRoute);
+
+export const sandboxLimits = z.strictObject({
+  runtime: z.enum(["runc"]).describe("The engine's runtime."),
+  cpus: z.number().min(0.1).max(256),
+  memory: size.describe("Memory, without swap, such as 4GiB."),
+  pids: z.number().int().min(16).max(65536),
+  disk: size.describe("The most a sandbox may write to its layer, such as 4GiB."),
+});
+
+export const budget = z.strictObject({
+  wall: duration.describe("Wall time of one attempt's executor; the tester and the verifier have the same each."),
+  requests: count.describe("Requests through the gateway in one attempt. 0 means none."),
+  attempts: z.number().int().min(1).max(20),
+  patch: size.describe("The largest patch that may be proposed."),
+  output: size.describe("The most a harness may print before it is ended."),
+});
+export type Budget = z.infer<typeof budget>;
+
+export const testCommands = z.strictObject({
+  setup: z.string().min(1).optional().describe("Runs once on the base tree, with the policy's network."),
+  run: z.string().min(1).describe("Runs the tests, without any socket."),
+  report: z.enum(["exit", "junit"]).describe("`exit`: the exit code alone. `junit`: JUnit XML written to $SALLYPORT_REPORT."),
+  runner: z.enum(["node-test"]).optional().describe("Whose test files the host plants (with `junit`)."),
+  plant: z.string().optional().describe("The folder the planted tests go to (with `junit`); left out: `test`."),
+  evidence: paths.describe("Tests and their configuration: put back from the base for the second run."),
+  wall: duration.optional().describe("Wall time of one run; left out: the budget's."),
+  image: shortName.optional().describe("The image the tests and checks run in; left out: `base`."),
+});
+export type TestCommands = z.infer<typeof testCommands>;
+
+export const verifierChoice = z.strictObject({
+  harness: shortName.describe("The image that verifies."),
+  intent: z.boolean().describe("Whether it sees the brief's intent beside the acceptance criteria."),
+});
+
+export const expectation = z.strictObject({
+  request: z.string().regex(/^[A-Z]+ https?:\/\/\S+$/, "expected `METHOD URL`"),
+  is: z.enum(["allow", "deny"]),
+});
+
+/** A policy as written: everything but `version` may come from what it extends. */
+export const policyFile = z.strictObject({
+  version: z.literal(1),
+  extends: shortName.optional(),
+  sandbox: sandboxLimits.partial().optional(),
+  filesystem: z.strictObject({ visible: paths.optional(), writable: paths.optional(), protected: paths.optional() }).optional(),
+  network: z.array(networkRule).max(5000).optional(),
+  models: names.optional(),
+  budget: budget.partial().optional(),
+  tests: testCommands.optional(),
+  verifier: verifierChoice.partial().optional(),
+  expect: z.array(expectation).max(1000).optional(),
+});
+export type PolicyFile = z.infer<typeof policyFile>;
+
+/** A policy with everything settled: what the host enforces. */
+export const policy = z.strictObject({
+  version: z.literal(1),
+  name: shortName,
+  sandbox: sandboxLimits,
+  filesystem: z.strictObject({ visible: paths, writable: paths, protected: paths }),
+  network: z.array(networkRule),
+  models: names,
+  budget,
+  tests: testCommands.optional(),
+  verifier: verifierChoice,
+});
+export type Policy = z.infer<typeof policy>;
+
+/** Keys of the design that this version does not enforce: to accept them silently would promise a control. */
+export const unsupportedPolicyKeys: Record<string, string> = {
+  secrets: "secrets are not held by this version's gateway",
+  "budget.tokens": "tokens are not metered by this version",
+  "budget.usd": "money is not metered by this version",
+};

@@ -1,0 +1,48 @@
+/** Why a proposal or a verdict was rejected: a closed list, so that a reason is never prose alone. */
+import { z } from "zod";
+
+export const rejectionReason = z.enum([
+  // collection: what the layer held cannot become a tree
+  "name-refused",
+  "link-refused",
+  "file-refused",
+  "nested-repository",
+  "layer-too-large",
+  // mechanical rules on the proposal
+  "no-change",
+  "not-writable",
+  "protected",
+  "patch-too-large",
+  "repeated-tree",
+  // host-owned evidence
+  "tests-failed",
+  "tests-forged",
+  "test-disappeared",
+  "test-newly-skipped",
+  "check-failed",
+  // the verifier
+  "verdict-missing",
+  "verdict-late",
+  "verdict-incomplete",
+  "verdict-unproven",
+  "verdict-unmet",
+  "verdict-unresolved",
+  "verdict-without-refutation",
+  "verdict-reject",
+  "verdict-reject-hard",
+  // the executor itself
+  "executor-timeout",
+  "executor-output",
+]);
+export type RejectionReason = z.infer<typeof rejectionReason>;
+
+/** One finding: what is wrong, where, and what to do about it. `path` is escaped for display. */
+export const finding = z.strictObject({
+  reason: rejectionReason,
+  message: z.string().max(4000),
+  path: z.string().max(4200).optional(),
+  line: z.number().int().positive().optional(),
+  criterion: z.string().optional(),
+  test: z.string().max(1000).optional(),
+});
+export type Finding = z.infer<typeof finding>;

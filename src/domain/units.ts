@@ -1,0 +1,48 @@
+/** Sizes, durations and counts as people write them in YAML. All results are whole numbers of the base unit. */
+import { z } from "zod";
+
+const sizeUnits: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+const timeUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const countUnits: Record<string, number> = { "": 1, k: 1000, M: 1_000_000 };
+
+function parse(text: string, units: Record<string, number>): number | undefined {
+  const match = /^(\d{1,12}(?:\.\d{1,3})?)\s*([A-Za-z]*)$/.exec(text.trim());
+  const factor = match ? units[match[2] ?? ""] : undefined;
+  if (!match || factor === undefined) return undefined;
+  const value = Number(match[1]) * factor;
+  return Number.isSafeInteger(Math.round(value)) ? Math.round(value) : undefined;
+}
+
+function unit(units: Record<string, number>, what: string, example: string) {
+  return z.union([z.string(), z.number().int().nonnegative()]).transform((value, context) => {
+    const parsed = typeof value === "number" ? (value === 0 ? 0 : parse(String(value), units)) : parse(value, units);
+    if (parsed === undefined) {
+      context.addIssue({ code: "custom", message: `expected ${what} such as ${example}, found ${JSON.stringify(value)}` });
+      return z.NEVER;
+    }
+    return parsed;
+  });
+}
+
+/** A size in bytes: `4GiB`, `512KiB`, `100B`. */
+export const size = unit(sizeUnits, "a size", "4GiB or 512KiB");
+/** A duration in milliseconds: `20m`, `90s`, `500ms`. */
+export const duration = unit(timeUnits, "a duration", "20m or 90s");
+/** A count: `400`, `2k`, `2M`. */
+export const count = unit(countUnits, "a count", "400 or 2M");
+
+/** Bytes for people: the largest binary unit that keeps the number readable. */
+export function showSize(bytes: number): string {
+  for (const unitName of ["GiB", "MiB", "KiB"] as const) {
+    const factor = sizeUnits[unitName] ?? 1;
+    if (bytes >= factor) return `${Number((bytes / factor).toFixed(1))} ${unitName}`;
+  }
+  return `${bytes} B`;
+}
+
+/** Milliseconds for people: `850 ms`, `3.2 s`, `4 m 10 s`. */
+export function showDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${Number((ms / 1000).toFixed(1))} s`;
+  return `${Math.floor(ms / 60_000)} m ${Math.round((ms % 60_000) / 1000)} s`;
+}
