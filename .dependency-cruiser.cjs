@@ -1,0 +1,70 @@
+// The import laws of the house: arrows run down the floors, floors' folders do not know each other, and each
+// third-party library has one importing folder. `make check` runs it; test/build/floors.test.ts plants a back-arrow.
+const floors = [
+  ["domain"],
+  ["policy", "secrets", "ledger"],
+  ["gateway", "worktree", "sandbox"],
+  ["gate"],
+  ["delegation"],
+  ["host"],
+  ["mcp", "console"],
+  ["cli"],
+];
+
+const floorLaws = floors.flatMap((folders, level) =>
+  folders.map((folder) => ({
+    name: `floor-${level}-${folder}-imports-downwards`,
+    comment: `src/${folder} imports from its own folder or a lower floor only`,
+    severity: "error",
+    from: { path: `^src/${folder}/` },
+    to: {
+      path: "^src/",
+      pathNot: `^src/(${[folder, ...floors.slice(0, level).flat()].join("|")})/`,
+    },
+  })),
+);
+
+const libraryHomes = {
+  zod: "domain",
+  canonicalize: "domain",
+  yaml: "policy",
+  picomatch: "policy",
+  "ipaddr.js": "policy",
+  dockerode: "sandbox",
+  "tar-fs": "sandbox",
+  undici: "gateway",
+  "fast-xml-parser": "gate",
+  fastify: "host",
+  pino: "host",
+  commander: "cli",
+};
+
+const libraryLaws = Object.entries(libraryHomes).map(([library, home]) => ({
+  name: `${library}-only-in-${home}`,
+  comment: `${library} is imported in src/${home} only; the rest of the house sees an interface of ours`,
+  severity: "error",
+  from: { path: "^src/", pathNot: `^src/${home}/` },
+  to: { path: `node_modules/${library}/` },
+}));
+
+module.exports = {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    { name: "no-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
+    { name: "no-dev-libraries", severity: "error", from: { path: "^src/" }, to: { dependencyTypes: ["npm-dev", "npm-no-pkg"], dependencyTypesNot: ["type-only"] } },
+    {
+      name: "tests-stay-outside",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(test|bench)/" },
+    },
+    ...floorLaws,
+    ...libraryLaws,
+  ],
+  options: {
+    parser: "swc",
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default", "types"] },
+  },
+};
