@@ -38,6 +38,9 @@ export type ApprovalStatement = z.infer<typeof approvalStatement>;
 export const envelope = z.strictObject({
   payloadType: z.literal(approvalPayloadType),
   payload: z.base64(),
-  signatures: z.array(z.strictObject({ keyid: z.string(), sig: z.base64() })).min(1).max(4),
+  signatures: z
+    .array(z.strictObject({ keyid: z.string(), sig: z.base64() }))
+    .min(1)
+    .max(4),
 });
 export type Envelope = z.infer<typeof envelope>;

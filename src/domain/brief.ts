@@ -8,8 +8,13 @@ const text = (max: number) => z.string().trim().min(1).max(max);
 /** A check of the planner's, run by the host on the whole result tree. The executor never sees it. */
 export const check = z.union([
   z.strictObject({
-    run: text(2000).describe("A command, run beside the result tree in a sandbox without a socket; exit code 0 passes."),
-    files: z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "a plain file name")).max(32).default([])
+    run: text(2000).describe(
+      "A command, run beside the result tree in a sandbox without a socket; exit code 0 passes.",
+    ),
+    files: z
+      .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "a plain file name"))
+      .max(32)
+      .default([])
       .describe("Files beside the brief that the command needs; they lie in its working directory."),
   }),
   z.strictObject({
@@ -29,7 +34,12 @@ export type Criterion = z.infer<typeof criterion>;
 
 export const brief = z
   .strictObject({
-    title: z.string().trim().min(3).max(120).regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
+    title: z
+      .string()
+      .trim()
+      .min(3)
+      .max(120)
+      .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
     intent: text(10_000).describe("What this is for. The verifier sees it."),
     instructions: text(50_000).describe("How to go about it. Only the executor sees it."),
     accept: z.array(criterion).min(1).max(50),

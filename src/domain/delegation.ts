@@ -1,27 +1,58 @@
 /** States of a delegation, and the record that a fold over the ledger gives for each. */
 import { exitCode } from "./error.ts";
+import type { Role } from "./identity.ts";
 import type { EventData, Proposal } from "./event.ts";
+import type { Finding } from "./rejection.ts";
 import type { TestReport } from "./test-report.ts";
 import type { Verdict } from "./verdict.ts";
-import type { Finding } from "./rejection.ts";
 
 export const states = [
-  "accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved", "landed",
-  "rejected", "rejected-hard", "stuck", "over-budget", "discarded", "failed",
+  "accepted",
+  "preparing",
+  "executing",
+  "collecting",
+  "testing",
+  "verifying",
+  "approved",
+  "landed",
+  "rejected",
+  "rejected-hard",
+  "stuck",
+  "over-budget",
+  "discarded",
+  "failed",
 ] as const;
 export type State = (typeof states)[number];
 
 /** States that nothing leads out of. */
-export const endStates: ReadonlySet<State> = new Set(["landed", "rejected", "rejected-hard", "stuck", "over-budget", "discarded", "failed"]);
+export const endStates: ReadonlySet<State> = new Set([
+  "landed",
+  "rejected",
+  "rejected-hard",
+  "stuck",
+  "over-budget",
+  "discarded",
+  "failed",
+]);
 /** States in which the loop has nothing more to do by itself: the ends, and `approved`, which waits for the planner. */
 export const restingStates: ReadonlySet<State> = new Set([...endStates, "approved"]);
 
 /** The exit code that `delegate --wait` and `show` end with. */
 export const stateExitCode: Record<State, number> = {
-  accepted: exitCode.done, preparing: exitCode.done, executing: exitCode.done, collecting: exitCode.done,
-  testing: exitCode.done, verifying: exitCode.done, approved: exitCode.done, landed: exitCode.done,
-  rejected: exitCode.rejected, "rejected-hard": exitCode.rejected, stuck: exitCode.stuck,
-  "over-budget": exitCode.overBudget, discarded: exitCode.rejected, failed: exitCode.failed,
+  accepted: exitCode.done,
+  preparing: exitCode.done,
+  executing: exitCode.done,
+  collecting: exitCode.done,
+  testing: exitCode.done,
+  verifying: exitCode.done,
+  approved: exitCode.done,
+  landed: exitCode.done,
+  rejected: exitCode.rejected,
+  "rejected-hard": exitCode.rejected,
+  stuck: exitCode.stuck,
+  "over-budget": exitCode.overBudget,
+  discarded: exitCode.rejected,
+  failed: exitCode.failed,
 };
 
 /** One attempt, as far as the ledger tells. */
@@ -50,6 +81,29 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   intent?: EventData<"landing.intended">;
   landed?: EventData<"delegation.landed">;
   reason?: string;
-  requests: number;
   denials: number;
+  sandboxes: SandboxRecord[];
+}
+
+/** One sandbox of a delegation, as far as the ledger tells. */
+export interface SandboxRecord {
+  id: string;
+  role: Role;
+  attempt: number;
+  started: string;
+  /** Milliseconds; absent while it runs, or where a crash cut it. */
+  milliseconds?: number;
+  end?: string;
+  requests: number;
+}
+
+/** What the executors of a delegation have used of its budget so far. A sandbox that a crash cut counts to the last line about it. */
+export function executorSpend(record: Delegation): { wall: number; requests: number } {
+  let wall = 0;
+  let requests = 0;
+  for (const sandbox of record.sandboxes.filter((s) => s.role === "executor")) {
+    wall += sandbox.milliseconds ?? Date.parse(record.updated) - Date.parse(sandbox.started);
+    requests += sandbox.requests;
+  }
+  return { wall, requests };
 }

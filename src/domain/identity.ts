@@ -8,7 +8,9 @@ export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits
 /** A git object id, SHA-1 or SHA-256. */
 export const objectId = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, "expected a git object id");
 /** A short name of a harness, policy, model route or criterion: letters, digits, `.`, `_`, `-`. */
-export const shortName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "expected a short name: letters, digits, . _ -");
+export const shortName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "expected a short name: letters, digits, . _ -");
 /** An image as the engine names it by content. */
 export const imageDigest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "expected sha256:<64 hex digits>");
 

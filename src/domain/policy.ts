@@ -16,12 +16,24 @@ export const httpMethod = z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE
 
 export const networkRule = z
   .strictObject({
-    host: z.string().min(1).max(253).describe("A host name, or `*.example.org` for the names one label or more below it."),
+    host: z
+      .string()
+      .min(1)
+      .max(253)
+      .describe("A host name, or `*.example.org` for the names one label or more below it."),
     port: z.number().int().min(1).max(65535).optional().describe("Left out: 443 for https, 80 for http."),
     scheme: z.enum(["http", "https"]).optional().describe("Left out: both."),
     methods: z.array(httpMethod).min(1).optional().describe("Left out: every method."),
-    paths: z.array(z.string().startsWith("/").max(1024)).min(1).optional().describe("Globs on the canonical path. Left out: every path."),
-    addresses: z.array(z.string()).min(1).optional().describe("Exact private addresses this name may resolve to. Left out: public addresses only."),
+    paths: z
+      .array(z.string().startsWith("/").max(1024))
+      .min(1)
+      .optional()
+      .describe("Globs on the canonical path. Left out: every path."),
+    addresses: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .describe("Exact private addresses this name may resolve to. Left out: public addresses only."),
   })
   .describe("One thing that a sandbox may reach. What no rule names is denied.");
 export type NetworkRule = z.infer<typeof networkRule>;
@@ -44,18 +56,20 @@ export const sandboxLimits = z.strictObject({
 });
 
 export const budget = z.strictObject({
-  wall: duration.describe("Wall time of one attempt's executor; the tester and the verifier have the same each."),
-  requests: count.describe("Requests through the gateway in one attempt. 0 means none."),
+  wall: duration.describe("Wall time of the executor over all attempts; each run of the tester and the verifier may take as long."),
+  requests: count.describe("Requests of the executor through the gateway over all attempts. 0 means none."),
   attempts: z.number().int().min(1).max(20),
   patch: size.describe("The largest patch that may be proposed."),
-  output: size.describe("The most a harness may print before it is ended."),
+  output: size.describe("The most a harness may print in one attempt before it is ended."),
 });
 export type Budget = z.infer<typeof budget>;
 
 export const testCommands = z.strictObject({
   setup: z.string().min(1).optional().describe("Runs once on the base tree, with the policy's network."),
   run: z.string().min(1).describe("Runs the tests, without any socket."),
-  report: z.enum(["exit", "junit"]).describe("`exit`: the exit code alone. `junit`: JUnit XML written to $SALLYPORT_REPORT."),
+  report: z
+    .enum(["exit", "junit"])
+    .describe("`exit`: the exit code alone. `junit`: JUnit XML written to $SALLYPORT_REPORT."),
   runner: z.enum(["node-test"]).optional().describe("Whose test files the host plants (with `junit`)."),
   plant: z.string().optional().describe("The folder the planted tests go to (with `junit`); left out: `test`."),
   evidence: paths.describe("Tests and their configuration: put back from the base for the second run."),
@@ -79,7 +93,9 @@ export const policyFile = z.strictObject({
   version: z.literal(1),
   extends: shortName.optional(),
   sandbox: sandboxLimits.partial().optional(),
-  filesystem: z.strictObject({ visible: paths.optional(), writable: paths.optional(), protected: paths.optional() }).optional(),
+  filesystem: z
+    .strictObject({ visible: paths.optional(), writable: paths.optional(), protected: paths.optional() })
+    .optional(),
   network: z.array(networkRule).max(5000).optional(),
   models: names.optional(),
   budget: budget.partial().optional(),

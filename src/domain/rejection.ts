@@ -23,6 +23,8 @@ export const rejectionReason = z.enum([
   // the verifier
   "verdict-missing",
   "verdict-late",
+  "verdict-killed",
+  "verdict-malformed",
   "verdict-incomplete",
   "verdict-unproven",
   "verdict-unmet",
@@ -31,8 +33,7 @@ export const rejectionReason = z.enum([
   "verdict-reject",
   "verdict-reject-hard",
   // the executor itself
-  "executor-timeout",
-  "executor-output",
+  "executor-memory",
 ]);
 export type RejectionReason = z.infer<typeof rejectionReason>;
 

@@ -23,7 +23,10 @@ export const checkResult = z.strictObject({
   kind: z.enum(["run", "absent", "test"]),
   ok: z.boolean(),
   /** Where an `absent` pattern was found. */
-  found: z.array(z.strictObject({ path: z.string(), line: z.number().int().positive() })).max(20).default([]),
+  found: z
+    .array(z.strictObject({ path: z.string(), line: z.number().int().positive() }))
+    .max(20)
+    .default([]),
   detail: z.string().max(2000).default(""),
 });
 export type CheckResult = z.infer<typeof checkResult>;

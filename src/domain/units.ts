@@ -17,7 +17,10 @@ function unit(units: Record<string, number>, what: string, example: string) {
   return z.union([z.string(), z.number().int().nonnegative()]).transform((value, context) => {
     const parsed = typeof value === "number" ? (value === 0 ? 0 : parse(String(value), units)) : parse(value, units);
     if (parsed === undefined) {
-      context.addIssue({ code: "custom", message: `expected ${what} such as ${example}, found ${JSON.stringify(value)}` });
+      context.addIssue({
+        code: "custom",
+        message: `expected ${what} such as ${example}, found ${JSON.stringify(value)}`,
+      });
       return z.NEVER;
     }
     return parsed;

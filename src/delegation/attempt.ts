@@ -1,0 +1,211 @@
+/**
+ * One attempt, from a layer to a decision: execute, collect, mechanical rules, tests and checks, verify. Each stage's
+ * result is in the ledger before the next begins.
+ */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Delegation } from "../domain/delegation.ts";
+import { asSallyportError, SallyportError } from "../domain/error.ts";
+import type { Proposal } from "../domain/event.ts";
+import type { Finding } from "../domain/rejection.ts";
+import { showDuration } from "../domain/units.ts";
+import { layerInodes } from "../gate/clean-tree.ts";
+import { reportFindings } from "../gate/compare-runs.ts";
+import { diffLines } from "../gate/diff-lines.ts";
+import { digestBytes, digestValue } from "../gate/digest.ts";
+import { judge } from "../gate/judge.ts";
+import { approvalFacts, approve } from "../gate/land.ts";
+import { mechanicalFindings } from "../gate/rules.ts";
+import { testProposal } from "../gate/tester.ts";
+import { askVerifier } from "../gate/verifier.ts";
+import { pathMatcher, protectedMatcher } from "../policy/paths.ts";
+import { sandboxOwner } from "../sandbox/engine.ts";
+import type { BaseTree } from "../worktree/base-tree.ts";
+import { type Collected, collectLayer } from "../worktree/collect.ts";
+import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } from "../worktree/layer.ts";
+import type { HostRepository } from "../worktree/host-repository.ts";
+import type { Quarantine } from "../worktree/quarantine.ts";
+import { type ExecutorTurn, runExecutor } from "./executor.ts";
+import type { LoopTools } from "./tools.ts";
+
+/** What all attempts of one delegation share. */
+export interface AttemptPlace {
+  repository: HostRepository;
+  quarantine: Quarantine;
+  base: BaseTree;
+  setup: readonly string[];
+  /** `lanes/<delegation>` of the state directory. */
+  directory: string;
+}
+
+export type AttemptOutcome =
+  | { is: "approved" }
+  | { is: "rejected"; by: "host" | "verifier"; hard: boolean; findings: Finding[]; tree?: string }
+  | { is: "stuck"; reason: string }
+  | { is: "over-budget"; what: string };
+
+const rejectedByHost = (findings: Finding[], tree?: string): AttemptOutcome => ({
+  is: "rejected", by: "host", hard: false, findings, ...(tree ? { tree } : {}),
+});
+
+/** Runs attempt `number`. What is the host's own fault is thrown; everything else is an outcome. */
+export async function runAttempt(id: string, number: number, place: AttemptPlace, tools: LoopTools, signal: AbortSignal): Promise<AttemptOutcome> {
+  const executed = await executeAndCollect(id, number, place, tools, signal);
+  if ("is" in executed) return executed;
+  const { proposal } = executed;
+  await tools.append({ type: "proposal.collected", delegation: id, data: { proposal } });
+
+  const record = tools.record(id);
+  const broken = mechanicalFindings(proposal, place.base.tree, mechanicalRules(record));
+  if (broken.length > 0) return rejectedByHost(broken, proposal.tree);
+
+  const tester = {
+    delegation: id, attempt: number, policy: record.policy, image: record.images.tester, runRole: tools.runRole, signal,
+    breaks: record.brief.breaks,
+    place: {
+      quarantine: place.quarantine, base: place.base, setup: place.setup,
+      directory: join(place.directory, `test-${number}`), disk: record.policy.sandbox.disk,
+    },
+  };
+  const report = await testProposal(tester, proposal.tree, { criteria: record.brief.accept, checkFiles: record.checkFiles }, tools.baselines);
+  signal.throwIfAborted();
+  await tools.append({ type: "tests.reported", delegation: id, data: { attempt: number, report, digest: digestValue(report) } });
+  const red = reportFindings(report);
+  if (red.length > 0) return rejectedByHost(red, proposal.tree);
+
+  return verify(id, number, proposal, place, tools, signal);
+}
+
+async function verify(
+  id: string, number: number, proposal: Proposal, place: AttemptPlace, tools: LoopTools, signal: AbortSignal,
+): Promise<AttemptOutcome> {
+  const record = tools.record(id);
+  const report = record.attempts.at(-1)?.report;
+  const patch = await place.quarantine.patch(place.base.tree, proposal.tree, record.policy.budget.patch);
+  if (!patch.ok || !report) throw new SallyportError("worktree-failed", "the proposal changed between collection and verification");
+  const turn = await askVerifier(
+    {
+      delegation: id, attempt: number, policy: record.policy, image: record.images.verifier, runRole: tools.runRole, signal,
+      harness: await tools.loadHarness(record.policy.verifier.harness),
+      directory: join(place.directory, `verify-${number}`),
+    },
+    record.brief, patch.patch, report,
+  );
+  signal.throwIfAborted();
+  if (!turn.verdict) {
+    if (turn.reason === "host") throw new SallyportError("sandbox-failed", turn.message, { next: "The next attempt is made by itself." });
+    return { is: "rejected", by: "verifier", hard: false, findings: [{ reason: turn.reason, message: turn.message }], tree: proposal.tree };
+  }
+  const { verdict } = turn;
+  await tools.append({ type: "verdict.received", delegation: id, data: { attempt: number, verdict, digest: digestValue(verdict) } });
+  const judgement = judge(verdict, record.brief.accept, diffLines(patch.patch.toString("utf8")), report);
+  if (!judgement.approved) {
+    return { is: "rejected", by: "verifier", hard: judgement.hard, findings: judgement.findings, tree: proposal.tree };
+  }
+  const facts = await approvalFacts(tools.record(id), number, place.quarantine, record.ref);
+  await tools.append({ type: "delegation.approved", delegation: id, data: approve(facts, tools.key, tools.now()) });
+  return { is: "approved" };
+}
+
+function mechanicalRules(record: Delegation) {
+  const { filesystem, budget } = record.policy;
+  return {
+    writable: pathMatcher(filesystem.writable),
+    isProtected: protectedMatcher(filesystem.protected),
+    writablePatterns: filesystem.writable,
+    patchLimit: budget.patch,
+    rejectedTrees: new Map(record.attempts.filter((a) => a.rejection && a.proposal).map((a) => [a.proposal?.tree ?? "", a.number])),
+  };
+}
+
+/** Why an executor's end is not followed by a collection, if it is not. */
+function endedWithout(turn: ExecutorTurn, record: Delegation): AttemptOutcome | undefined {
+  const { budget, sandbox } = record.policy;
+  if (turn.stuck !== undefined) return { is: "stuck", reason: turn.stuck };
+  switch (turn.end) {
+    case "exit":
+      return undefined;
+    case "timeout":
+      return { is: "over-budget", what: `wall time: the executor's ${showDuration(budget.wall)} are used up` };
+    case "output":
+      return { is: "over-budget", what: `output: the executor printed more than ${budget.output} bytes in one attempt` };
+    case "memory":
+      return rejectedByHost([{ reason: "executor-memory", message: `A process was ended because it needed more than ${sandbox.memory} bytes of memory.` }]);
+    default:
+      throw new SallyportError(turn.end === "gateway-lost" ? "gateway-failed" : "sandbox-failed", `the executor's sandbox ended as ${turn.end}`, {
+        next: "The next attempt is made by itself.",
+      });
+  }
+}
+
+async function executeAndCollect(
+  id: string, number: number, place: AttemptPlace, tools: LoopTools, signal: AbortSignal,
+): Promise<AttemptOutcome | { proposal: Proposal }> {
+  const record = tools.record(id);
+  const { policy } = record;
+  const { base, quarantine } = place;
+  const harness = await tools.loadHarness(record.brief.executor);
+  const directory = join(place.directory, `attempt-${number}`);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const lowers = [...place.setup, base.files];
+  const fromTree = record.attempts.filter((a) => a.proposal).at(-1)?.proposal?.tree ?? base.tree;
+  const layer = await createLayer({ directory, name: "layer", bytes: policy.sandbox.disk, inodes: layerInodes, owner: sandboxOwner });
+  try {
+    const workspace = await openWorkspace({ lowers, layer, target: join(directory, "workspace") });
+    if (fromTree !== base.tree) await seedWorkspace(workspace, quarantine, base.tree, fromTree, sandboxOwner);
+    await tools.append({ type: "attempt.started", delegation: id, data: { attempt: number, from: fromTree } });
+    const turn = await runExecutor(tools.record(id), number, harness, { workspace: workspace.target, baseTree: base.files, directory }, tools, signal);
+    signal.throwIfAborted();
+    await tools.append({ type: "attempt.executed", delegation: id, data: { attempt: number, end: turn.end } });
+    const without = endedWithout(turn, record);
+    if (without) return without;
+
+    const frozen = await freezeLayer(workspace);
+    const collected = await collectLayer({
+      quarantine, base, fromTree, layer: frozen, lowers,
+      limits: { entries: layerInodes, bytes: policy.sandbox.disk, fileBytes: 64 * 1024 * 1024 },
+      visible: pathMatcher(policy.filesystem.visible),
+      ref: `${id}/${number}`,
+      message: `proposal ${id} attempt ${number}\n`,
+    });
+    tools.note({ type: "sandbox.wrote", delegation: id, data: { sandbox: turn.sandbox, ...wrote(collected) } });
+    if (!collected.ok) return rejectedByHost(collected.findings);
+    return await withPatch(number, collected, place, policy.budget.patch, turn);
+  } finally {
+    await destroyLayer(layer);
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function wrote(collected: Collected): { files: number; bytes: number; paths: string[] } {
+  return { ...collected.wrote, paths: collected.wrote.paths.slice(0, 200) };
+}
+
+async function withPatch(
+  number: number, collected: Extract<Collected, { ok: true }>, place: AttemptPlace, limit: number, turn: ExecutorTurn,
+): Promise<AttemptOutcome | { proposal: Proposal }> {
+  const { base, quarantine } = place;
+  if (collected.tree === base.tree) {
+    const how = turn.exit === 0 ? "" : ` The harness ended with ${turn.exit}.`;
+    return rejectedByHost([{ reason: "no-change", message: `The proposal changes nothing.${how} Edit files below /workspace, or report stuck.` }]);
+  }
+  const patch = await quarantine.patch(base.tree, collected.tree, limit);
+  const changes = (await quarantine.changes(base.tree, collected.tree)).map(({ path, kind }) => ({ path, kind }));
+  return {
+    proposal: {
+      attempt: number,
+      commit: collected.commit,
+      tree: collected.tree,
+      patch: patch.ok ? digestBytes(patch.patch) : "0".repeat(64),
+      patchBytes: patch.ok ? patch.patch.length : patch.bytes,
+      changes,
+      ignored: collected.ignored,
+    },
+  };
+}
+
+/** What an attempt that threw is recorded as. */
+export function failureOf(thrown: unknown): { code: string; message: string } {
+  const { code, message } = asSallyportError(thrown);
+  return { code, message: message.slice(0, 4000) };
+}

@@ -1,0 +1,115 @@
+/** The executor's turn: its sandbox with the worktree under a layer, its verbs, and how it ended. */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Delegation, executorSpend } from "../domain/delegation.ts";
+import type { SandboxEnd } from "../domain/event.ts";
+import type { HarnessFile } from "../domain/harness.ts";
+import { baseEnvironment } from "../sandbox/hardening.ts";
+import type { VerbAnswer } from "../sandbox/role-run.ts";
+import { executorBrief, executorPrompt } from "./prompt.ts";
+import type { LoopTools } from "./tools.ts";
+
+export interface ExecutorTurn {
+  sandbox: string;
+  end: SandboxEnd;
+  exit: number | null;
+  /** The executor's own word that it cannot go on. */
+  stuck?: string;
+}
+
+export interface ExecutorPlace {
+  /** The mounted workspace and the base tree, as host paths. */
+  workspace: string;
+  baseTree: string;
+  directory: string;
+}
+
+/** How long a harness may go on after it said that it is done, in milliseconds: some never end by themselves. */
+const graceAfterPropose = 5000;
+
+function textOf(body: unknown): string | undefined {
+  const text = (body as { text?: unknown } | null)?.text;
+  return typeof text === "string" && text.trim().length > 0 && text.length <= 4000 ? text.trim() : undefined;
+}
+
+const malformed: VerbAnswer = { status: 422, body: { code: "report-malformed", next: 'Send {"text": "..."} with 1 to 4000 characters.' } };
+
+/** Runs the executor for one attempt. The result says how it ended, never whether it did well. */
+export async function runExecutor(
+  record: Delegation,
+  attempt: number,
+  harness: HarnessFile,
+  place: ExecutorPlace,
+  tools: LoopTools,
+  signal: AbortSignal,
+): Promise<ExecutorTurn> {
+  const { policy } = record;
+  const spent = executorSpend(record);
+  const brief = executorBrief(record, attempt);
+  const folder = join(place.directory, "brief");
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await writeFile(join(folder, "brief.json"), JSON.stringify(brief, null, 1), { mode: 0o644 });
+
+  const ended = new AbortController();
+  let stuckReport: string | undefined;
+  let proposed = false;
+  let grace: NodeJS.Timeout | undefined;
+  const verbs = {
+    stuck: async (body: unknown): Promise<VerbAnswer> => {
+      const text = textOf(body);
+      if (!text) return malformed;
+      if (stuckReport !== undefined || proposed) return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
+      stuckReport = text;
+      grace = setTimeout(() => ended.abort(), 200);
+      return { status: 200, body: { ok: true } };
+    },
+    propose: async (body: unknown): Promise<VerbAnswer> => {
+      if (!textOf(body)) return malformed;
+      if (stuckReport !== undefined || proposed) return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
+      proposed = true;
+      grace = setTimeout(() => ended.abort(), graceAfterPropose);
+      return { status: 200, body: { ok: true } };
+    },
+    note: async (body: unknown): Promise<VerbAnswer> => (textOf(body) ? { status: 200, body: { ok: true } } : malformed),
+  };
+  const base = harness.model ? `http://127.0.0.1:3128/model/${harness.model.route}` : "";
+  const fill = (text: string) =>
+    text.replaceAll("{model}", harness.model?.name ?? "").replaceAll("{base}", base);
+  const route = harness.model ? policy.models[harness.model.route] : undefined;
+  try {
+    const result = await tools.runRole({
+      delegation: record.id,
+      attempt,
+      role: "executor",
+      image: record.images.executor,
+      // The prompt is put in last and whole: a slot's name in it stays text.
+      command: harness.command.map((word) => (word === "{prompt}" ? executorPrompt(brief) : fill(word))),
+      environment: {
+        ...baseEnvironment(true),
+        ...Object.fromEntries(Object.entries(harness.environment).map(([name, value]) => [name, fill(value)])),
+      },
+      directory: "/workspace",
+      mounts: [
+        { source: place.workspace, target: "/workspace", writable: true },
+        { source: place.baseTree, target: "/worktree", writable: false },
+        { source: folder, target: "/brief", writable: false },
+      ],
+      limits: policy.sandbox,
+      wall: Math.max(1, policy.budget.wall - spent.wall),
+      output: policy.budget.output,
+      lane: {
+        network: policy.network,
+        models: harness.model && route ? { [harness.model.route]: route } : {},
+        requests: Math.max(0, policy.budget.requests - spent.requests),
+        verbs,
+      },
+      signal: AbortSignal.any([signal, ended.signal]),
+    });
+    // Ended by us after its own report is an ordinary end.
+    const end = result.end === "stopped" && !signal.aborted ? "exit" : result.end;
+    return { sandbox: result.sandbox, end, exit: result.exit, ...(stuckReport === undefined ? {} : { stuck: stuckReport }) };
+  } finally {
+    clearTimeout(grace);
+    await rm(folder, { recursive: true, force: true });
+  }
+}

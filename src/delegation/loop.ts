@@ -1,0 +1,122 @@
+/**
+ * The loop of one delegation: attempts with feedback until one is approved, the budget is used up, or it ends itself.
+ * Everything it decides is an event; after a crash it goes on from the ledger's record.
+ */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { executorSpend } from "../domain/delegation.ts";
+import { SallyportError } from "../domain/error.ts";
+import { canonicalJson } from "../domain/canonical.ts";
+import { withSetup } from "../gate/setup.ts";
+import { pathMatcher } from "../policy/paths.ts";
+import { sandboxOwner } from "../sandbox/engine.ts";
+import { ensureBaseTree } from "../worktree/base-tree.ts";
+import { type AttemptOutcome, type AttemptPlace, failureOf, runAttempt } from "./attempt.ts";
+import type { LoopTools, StopReason } from "./tools.ts";
+
+/** Runs a delegation to its rest: an end state or `approved`. Aborting `signal` with a StopReason ends it. */
+export async function runDelegation(id: string, lane: number, tools: LoopTools, signal: AbortSignal): Promise<void> {
+  const directory = join(tools.directories.lanes, id);
+  try {
+    await tools.append({ type: "delegation.started", delegation: id, data: { lane } });
+    const { repository: path, base: commit, policy } = tools.record(id);
+    const repository = await tools.openRepository(path);
+    const quarantine = await tools.openQuarantine(repository);
+    const base = await ensureBaseTree({
+      quarantine,
+      directory: tools.directories.trees,
+      commit,
+      visible: pathMatcher(policy.filesystem.visible),
+      visibleKey: canonicalJson(policy.filesystem.visible),
+      owner: sandboxOwner,
+    });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const record = tools.record(id);
+    const context = { record, base, directory, runRole: tools.runRole, signal };
+    await withSetup(context, (setup) => attempts(id, { repository, quarantine, base, setup, directory }, tools, signal));
+  } catch (thrown) {
+    await endOf(id, thrown, tools, signal);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const { attempts: made, policy, state } = tools.record(id);
+    if (state !== "preparing") return;
+    const number = made.length + 1;
+    const last = made.at(-1);
+    if (number > policy.budget.attempts) {
+      const message = `none of ${made.length} attempts was approved`;
+      if (last?.failure) await tools.append({ type: "delegation.failed", delegation: id, data: last.failure });
+      else await tools.append({ type: "delegation.rejected", delegation: id, data: { hard: false, message } });
+      return;
+    }
+    if (executorSpend(tools.record(id)).wall >= policy.budget.wall) {
+      await tools.append({ type: "delegation.over-budget", delegation: id, data: { attempt: made.length, what: "wall time" } });
+      return;
+    }
+    let outcome: AttemptOutcome;
+    try {
+      outcome = await runAttempt(id, number, place, tools, signal);
+    } catch (thrown) {
+      if (signal.aborted || thrown instanceof LedgerGone) throw thrown;
+      // An attempt that never began has nothing to be counted by.
+      if (tools.record(id).attempts.length < number) throw thrown;
+      await tools.append({ type: "attempt.failed", delegation: id, data: { attempt: number, ...failureOf(thrown) } });
+      continue;
+    }
+    if (await conclude(id, number, outcome, tools)) return;
+  }
+}
+
+/** Writes what an attempt came to; true when the delegation rests. */
+async function conclude(id: string, attempt: number, outcome: AttemptOutcome, tools: LoopTools): Promise<boolean> {
+  switch (outcome.is) {
+    case "approved":
+      return true;
+    case "stuck":
+      await tools.append({ type: "delegation.stuck", delegation: id, data: { attempt, reason: outcome.reason } });
+      return true;
+    case "over-budget":
+      await tools.append({ type: "delegation.over-budget", delegation: id, data: { attempt, what: outcome.what } });
+      return true;
+    case "rejected": {
+      const { by, hard, findings, tree } = outcome;
+      await tools.append({ type: "attempt.rejected", delegation: id, data: { attempt, by, hard, findings, ...(tree ? { tree } : {}) } });
+      if (hard) {
+        await tools.append({ type: "delegation.rejected", delegation: id, data: { hard, message: findings[0]?.message ?? "rejected" } });
+        return true;
+      }
+      // The same tree again: feedback does not reach this executor, and another try would only cost (cost runaway on retry).
+      const repeated = findings.find((finding) => finding.reason === "repeated-tree");
+      if (repeated) await tools.append({ type: "delegation.stuck", delegation: id, data: { attempt, reason: repeated.message } });
+      return repeated !== undefined;
+    }
+  }
+}
+
+/** Thrown by `append` when the ledger takes nothing any more: then nothing further may be decided. */
+export class LedgerGone extends SallyportError {}
+
+async function endOf(id: string, thrown: unknown, tools: LoopTools, signal: AbortSignal): Promise<void> {
+  if (thrown instanceof LedgerGone) return;
+  const record = tools.record(id);
+  const running = record.attempts.at(-1);
+  const cut = running !== undefined && record.state !== "preparing" && record.state !== "accepted";
+  if (signal.aborted && (signal.reason as StopReason) === "shutdown") {
+    // The next start goes on with the next attempt.
+    if (cut) {
+      const data = { attempt: running.number, code: "internal", message: "the host was shut down" };
+      await tools.append({ type: "attempt.failed", delegation: id, data });
+    }
+    return;
+  }
+  if (signal.aborted) {
+    await tools.append({ type: "delegation.discarded", delegation: id, data: { by: "stop" } });
+    return;
+  }
+  await tools.append({ type: "delegation.failed", delegation: id, data: failureOf(thrown) });
+}

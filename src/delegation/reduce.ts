@@ -1,0 +1,145 @@
+/**
+ * State is a fold over the ledger. This is the fold: from one delegation's record and the next event to the next
+ * record. Pure, total, and strict about order: an event that the state does not allow is a fault of the host, and is
+ * refused before it is written (ATTACKS V7).
+ */
+import { type Attempt, type Delegation, endStates, type State } from "../domain/delegation.ts";
+import { SallyportError } from "../domain/error.ts";
+import type { Event, EventType } from "../domain/event.ts";
+
+export type Delegations = ReadonlyMap<string, Delegation>;
+
+/** An event with the time that its ledger line has. */
+export type Dated = Event & { time: string };
+
+/** From which states an event may come. What is not listed changes no state and may come at any time. */
+const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
+  "delegation.started": ["accepted", "preparing"],
+  "attempt.started": ["preparing"],
+  "attempt.executed": ["executing"],
+  "proposal.collected": ["collecting"],
+  "tests.reported": ["testing"],
+  "verdict.received": ["verifying"],
+  "delegation.approved": ["verifying", "approved"],
+  "landing.intended": ["approved"],
+  "landing.abandoned": ["approved"],
+  "delegation.landed": ["approved"],
+  "attempt.rejected": ["executing", "collecting", "testing", "verifying"],
+  "attempt.failed": ["preparing", "executing", "collecting", "testing", "verifying"],
+  "delegation.rejected": ["preparing", "executing", "collecting", "testing", "verifying"],
+  "delegation.stuck": ["preparing", "executing", "collecting"],
+  "delegation.over-budget": ["preparing", "executing", "collecting", "testing", "verifying"],
+  "delegation.discarded": ["accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved"],
+  "delegation.failed": ["accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved"],
+};
+
+function refuse(event: Event, found: string): never {
+  throw new SallyportError("state-refused", `${event.type} is not possible now: ${event.delegation ?? "no delegation"} is ${found}`, {
+    next: "Look at it: `sallyport show ID`.",
+  });
+}
+
+function withAttempt(record: Delegation, change: Partial<Attempt>): Attempt[] {
+  return record.attempts.map((attempt, index) => (index === record.attempts.length - 1 ? { ...attempt, ...change } : attempt));
+}
+
+/** The record after an event. Throws `state-refused` where the event cannot follow. */
+export function step(record: Delegation | undefined, event: Dated): Delegation | undefined {
+  if (event.type === "delegation.accepted") {
+    if (record || !event.delegation) refuse(event, record?.state ?? "unnamed");
+    return {
+      ...event.data, id: event.delegation, state: "accepted", accepted: event.time, updated: event.time,
+      attempts: [], sandboxes: [], denials: 0,
+    };
+  }
+  if (!record) {
+    if (allowedFrom[event.type]) refuse(event, "unknown");
+    return record;
+  }
+  const allowed = allowedFrom[event.type];
+  if (allowed && !allowed.includes(record.state)) refuse(event, record.state);
+  // The attempt that an event speaks of is the one that runs.
+  const current = record.attempts.at(-1);
+  if (allowed && "attempt" in event.data && event.type !== "attempt.started" && current && event.data.attempt !== current.number) {
+    refuse(event, `at attempt ${current.number}`);
+  }
+  const next = { ...record, updated: event.time };
+  const to = (state: State, change: Partial<Delegation> = {}): Delegation => ({ ...next, ...change, state });
+  switch (event.type) {
+    case "delegation.started":
+      return to("preparing");
+    case "attempt.started": {
+      const { attempt, from } = event.data;
+      if (attempt !== record.attempts.length + 1) refuse(event, `at attempt ${record.attempts.length}`);
+      return to("executing", { attempts: [...record.attempts, { number: attempt, from }] });
+    }
+    case "attempt.executed":
+      return to("collecting", { attempts: withAttempt(record, { end: event.data.end }) });
+    case "proposal.collected":
+      return to("testing", { attempts: withAttempt(record, { proposal: event.data.proposal }) });
+    case "tests.reported":
+      return to("verifying", { attempts: withAttempt(record, { report: event.data.report, reportDigest: event.data.digest }) });
+    case "verdict.received":
+      return { ...next, attempts: withAttempt(record, { verdict: event.data.verdict, verdictDigest: event.data.digest }) };
+    case "attempt.rejected": {
+      const { by, hard, findings } = event.data;
+      return to("preparing", { attempts: withAttempt(record, { rejection: { by, hard, findings } }) });
+    }
+    case "attempt.failed": {
+      const { code, message } = event.data;
+      return to("preparing", { attempts: withAttempt(record, { failure: { code, message } }) });
+    }
+    case "delegation.approved": {
+      if (!current?.verdict || !current.proposal || !current.report) refuse(event, `${record.state} without a verdict`);
+      return to("approved", { approval: event.data });
+    }
+    case "landing.intended":
+      return { ...next, intent: event.data };
+    case "landing.abandoned": {
+      const { intent: _, ...rest } = next;
+      return rest;
+    }
+    case "delegation.landed": {
+      const { intent, ...rest } = next;
+      if (intent?.commit !== event.data.commit) refuse(event, "landing something else");
+      return { ...rest, state: "landed", landed: event.data };
+    }
+    case "delegation.rejected":
+      return to(event.data.hard ? "rejected-hard" : "rejected", { reason: event.data.message });
+    case "delegation.stuck":
+      return to("stuck", { reason: event.data.reason });
+    case "delegation.over-budget":
+      return to("over-budget", { reason: event.data.what });
+    case "delegation.discarded":
+      return to("discarded", { reason: `discarded by ${event.data.by}` });
+    case "delegation.failed":
+      return to("failed", { reason: event.data.message });
+    case "sandbox.started": {
+      const { sandbox, role, attempt } = event.data;
+      return { ...next, sandboxes: [...record.sandboxes, { id: sandbox, role, attempt, started: event.time, requests: 0 }] };
+    }
+    case "sandbox.ended": {
+      const { sandbox, milliseconds, end } = event.data;
+      return { ...next, sandboxes: record.sandboxes.map((s) => (s.id === sandbox ? { ...s, milliseconds, end } : s)) };
+    }
+    case "request": {
+      const { sandbox, decision } = event.data;
+      const sandboxes = record.sandboxes.map((s) => (s.id === sandbox ? { ...s, requests: s.requests + 1 } : s));
+      return { ...next, sandboxes, denials: record.denials + (decision === "deny" ? 1 : 0) };
+    }
+    default:
+      return next;
+  }
+}
+
+/** The map of all delegations after an event; the map itself is changed in place by the one who owns it. */
+export function apply(delegations: Map<string, Delegation>, event: Dated): void {
+  if (!event.delegation) return;
+  const record = step(delegations.get(event.delegation), event);
+  if (record) delegations.set(event.delegation, record);
+}
+
+/** Whether the loop must go on with this delegation after a restart. */
+export function isUnfinished(record: Delegation): boolean {
+  return !endStates.has(record.state) && record.state !== "approved";
+}

@@ -1,0 +1,29 @@
+/** What the loop needs of the world: all effects, injected by the host. */
+import type { Delegation } from "../domain/delegation.ts";
+import type { Entry, Event } from "../domain/event.ts";
+import type { HarnessFile } from "../domain/harness.ts";
+import type { HostKey } from "../gate/keys.ts";
+import type { BaselineCache } from "../gate/tester.ts";
+import type { RunRole } from "../sandbox/role-run.ts";
+import type { HostRepository } from "../worktree/host-repository.ts";
+import type { Quarantine } from "../worktree/quarantine.ts";
+
+export interface LoopTools {
+  /** The record as the ledger tells it now. */
+  record(id: string): Delegation;
+  /** Checked against the state, then durable, then folded in (write-ahead). */
+  append(event: Event): Promise<Entry>;
+  /** Not waited for. */
+  note(event: Event): void;
+  runRole: RunRole;
+  loadHarness(name: string): Promise<HarnessFile>;
+  openRepository(path: string): Promise<HostRepository>;
+  openQuarantine(repository: HostRepository): Promise<Quarantine>;
+  directories: { trees: string; lanes: string };
+  baselines: BaselineCache;
+  key: HostKey;
+  now(): Date;
+}
+
+/** Why a loop is told to end from outside. */
+export type StopReason = "discarded" | "shutdown";

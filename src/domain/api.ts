@@ -1,0 +1,20 @@
+/** The HTTP API's bodies. Schema only. */
+import { z } from "zod";
+import { delegationId } from "./identity.ts";
+
+export const delegateBody = z.strictObject({
+  repository: z.string().startsWith("/").max(4096),
+  base: z.string().min(1).max(1024).optional(),
+  onto: z.string().min(1).max(1024).optional(),
+  brief: z.unknown(),
+  checkFiles: z.record(z.string(), z.string()).optional(),
+});
+export const landBody = z.strictObject({ onto: z.string().min(1).max(1024).optional() });
+export const idParams = z.strictObject({ id: delegationId });
+export const waitQuery = z.strictObject({
+  seconds: z.coerce.number().min(0).max(45).default(45),
+  /** The `updated` time the caller knows; the answer comes when it differs, or at rest. */
+  since: z.string().max(40).optional(),
+});
+export const logQuery = z.strictObject({ follow: z.stringbool().default(false), from: z.coerce.number().int().nonnegative().default(0) });
+export const diffQuery = z.strictObject({ attempt: z.coerce.number().int().positive().optional() });

@@ -1,0 +1,149 @@
+/**
+ * The planner's checks, on the whole result tree. The executor never sees them; each command runs in a sandbox of its
+ * own beside the tree, apart from the code under test unless the command itself loads it.
+ */
+import { chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Criterion } from "../domain/brief.ts";
+import { type CheckResult, checkResult, type TestRun } from "../domain/test-report.ts";
+import { pathMatcher } from "../policy/paths.ts";
+import { sandboxOwner } from "../sandbox/engine.ts";
+import { baseEnvironment } from "../sandbox/hardening.ts";
+import { withCleanTree } from "./clean-tree.ts";
+import type { TesterContext } from "./test-run.ts";
+
+const none = { found: [], detail: "" };
+
+/** Runs every check of the criteria on `tree`; `tests` is the run of the tree as proposed. */
+export async function runChecks(
+  context: TesterContext,
+  criteria: readonly Criterion[],
+  files: Readonly<Record<string, string>>,
+  tree: string,
+  tests: TestRun["tests"] | undefined,
+): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
+  const absent: { id: string; criterion: string; must: string; pattern: string; in: string }[] = [];
+  for (const criterion of criteria) {
+    for (const [index, check] of criterion.checks.entries()) {
+      const id = `${criterion.id}.${index + 1}`;
+      if ("test" in check) {
+        const ok = tests?.[check.test] === "passed";
+        results.push({ ...none, id, criterion: criterion.id, kind: "test", ok, detail: ok ? "" : `no passing test "${check.test}"` });
+      } else if ("absent" in check) {
+        absent.push({ id, criterion: criterion.id, must: criterion.must, pattern: check.absent, in: check.in });
+      } else {
+        const ok = await runCommand(context, id, check.run, pick(files, check.files), tree);
+        results.push({ ...none, id, criterion: criterion.id, kind: "run", ok, detail: ok ? "" : criterion.must });
+      }
+    }
+  }
+  if (absent.length > 0) results.push(...(await runAbsent(context, absent, tree)));
+  return results.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function pick(files: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, files[name] ?? ""]));
+}
+
+/** A folder of the host's, shown read-only to one sandbox. */
+async function withFolder<T>(directory: string, files: Record<string, string>, use: (path: string) => Promise<T>): Promise<T> {
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      await writeFile(join(directory, name), Buffer.from(content, "base64"), { mode: 0o644 });
+    }
+    await chown(directory, sandboxOwner.uid, sandboxOwner.gid);
+    return await use(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function runCommand(context: TesterContext, id: string, command: string, files: Record<string, string>, tree: string): Promise<boolean> {
+  const { policy } = context;
+  return withCleanTree(context.place, `check-${id}`, tree, ({ workspace }) =>
+    withFolder(join(context.place.directory, `check-files-${id}`), files, async (folder) => {
+      const result = await context.runRole({
+        delegation: context.delegation,
+        attempt: context.attempt,
+        role: "tester",
+        image: context.image,
+        command: ["/bin/sh", "-c", command],
+        environment: { ...baseEnvironment(false), WORKSPACE: "/workspace" },
+        directory: "/checks",
+        mounts: [
+          { source: workspace.target, target: "/workspace", writable: true },
+          { source: folder, target: "/checks", writable: false },
+        ],
+        limits: policy.sandbox,
+        wall: policy.tests?.wall ?? policy.budget.wall,
+        output: policy.budget.output,
+        signal: context.signal,
+      });
+      return result.end === "exit" && result.exit === 0;
+    }),
+  );
+}
+
+/** `absent` runs a program of ours over the files: the planner's pattern on the executor's text never runs in the host. */
+async function runAbsent(
+  context: TesterContext,
+  checks: readonly { id: string; criterion: string; must: string; pattern: string; in: string }[],
+  tree: string,
+): Promise<CheckResult[]> {
+  const { policy, place } = context;
+  const paths = await place.quarantine.listPaths(tree);
+  const input = {
+    root: "/worktree",
+    checks: checks.map((check) => ({ id: check.id, absent: check.pattern, files: paths.filter(pathMatcher([check.in])) })),
+  };
+  const files = { "input.json": Buffer.from(JSON.stringify(input)).toString("base64") };
+  const output: Buffer[] = [];
+  const result = await withCleanTree(place, "check-absent", tree, ({ workspace }) =>
+    withFolder(join(place.directory, "check-absent-input"), files, (folder) =>
+      context.runRole({
+        delegation: context.delegation,
+        attempt: context.attempt,
+        role: "tester",
+        image: context.image,
+        command: ["node", "/opt/sallyport/check-absent.mjs", "/checks/input.json"],
+        environment: baseEnvironment(false),
+        directory: "/checks",
+        mounts: [
+          { source: workspace.target, target: "/worktree", writable: false },
+          { source: folder, target: "/checks", writable: false },
+        ],
+        limits: policy.sandbox,
+        wall: policy.tests?.wall ?? policy.budget.wall,
+        output: 1024 * 1024,
+        signal: context.signal,
+      }),
+    ),
+  );
+  output.push(result.output.head);
+  const answers = readAnswers(Buffer.concat(output).toString("utf8"));
+  return checks.map(({ id, criterion, must }) => {
+    const answer = answers.get(id);
+    const found = answer?.found ?? [];
+    const at = found[0];
+    const detail = answer
+      ? at
+        ? `${must} (still at ${found.map((f) => `${f.path}:${f.line}`).join(", ")})`.slice(0, 2000)
+        : ""
+      : "the check did not run to its end";
+    return { id, criterion, kind: "absent" as const, ok: answer?.ok === true && found.length === 0, found, detail };
+  });
+}
+
+type Answer = Pick<CheckResult, "id" | "ok" | "found">;
+const answer = checkResult.pick({ id: true, ok: true, found: true });
+
+function readAnswers(text: string): Map<string, Answer> {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return new Map((Array.isArray(parsed) ? parsed : []).map((item) => answer.parse(item)).map((item) => [item.id, item]));
+  } catch {
+    return new Map();
+  }
+}

@@ -1,0 +1,44 @@
+/** Which lines a unified diff shows on its new side: what a `path:line` pointer is resolved against. Pure. */
+
+/** path → the line numbers inside a hunk on the new side; a deleted file has none. */
+export type DiffLines = ReadonlyMap<string, ReadonlySet<number>>;
+
+const hunkHeader = /^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
+
+/**
+ * Reads git's unified diff (`--full-index --no-renames`, unquoted paths). Counts the lines of each hunk by its header,
+ * so that text inside a hunk that looks like a header is still text (ATTACKS V3).
+ */
+export function diffLines(patch: string): DiffLines {
+  const files = new Map<string, Set<number>>();
+  const lines = patch.split("\n");
+  let current: Set<number> | undefined;
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i] ?? "";
+    if (line.startsWith("diff --git ")) {
+      current = undefined;
+    } else if (line.startsWith("+++ ")) {
+      // git ends a name that holds white space with a tab
+      const name = line.slice(4).replace(/\t$/, "");
+      current = name.startsWith("b/") ? new Set<number>() : undefined;
+      if (current) files.set(name.slice(2), current);
+    } else {
+      const header = hunkHeader.exec(line);
+      if (!header) continue;
+      let oldLeft = Number(header[1] ?? 1);
+      let newLeft = Number(header[3] ?? 1);
+      let at = Number(header[2]);
+      while ((oldLeft > 0 || newLeft > 0) && i + 1 < lines.length) {
+        i++;
+        const mark = (lines[i] ?? "")[0];
+        if (mark === "\\") continue;
+        if (mark !== "-") {
+          current?.add(at++);
+          newLeft--;
+        }
+        if (mark !== "+") oldLeft--;
+      }
+    }
+  }
+  return files;
+}

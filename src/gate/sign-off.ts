@@ -1,0 +1,63 @@
+/**
+ * Sign-off: the approval is a DSSE v1 envelope (github.com/secure-systems-lab/dsse) over an in-toto Statement v1,
+ * signed with the host's ed25519 key (RFC 8032). Everything that may not be swapped is in the signed text.
+ */
+import { approvalPayloadType, approvalPredicateType, approvalStatement, type ApprovalPredicate, type Envelope } from "../domain/approval.ts";
+import { canonicalJson } from "../domain/canonical.ts";
+import { SallyportError } from "../domain/error.ts";
+import { digestValue } from "./digest.ts";
+import type { HostKey, HostPublicKey } from "./keys.ts";
+
+/** DSSE's pre-authentication encoding: what is signed, so that type and payload cannot be read another way. */
+function preAuthentication(type: string, payload: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.length} `), payload]);
+}
+
+/** Signs an approval. Returns the envelope and the digest it is named by. */
+export function signApproval(predicate: ApprovalPredicate, key: HostKey): { envelope: Envelope; digest: string } {
+  const payload = Buffer.from(
+    canonicalJson({
+      _type: "https://in-toto.io/Statement/v1",
+      subject: [{ name: predicate.repository, digest: { gitTree: predicate.tree } }],
+      predicateType: approvalPredicateType,
+      predicate,
+    }),
+  );
+  const sig = key.sign(preAuthentication(approvalPayloadType, payload));
+  const envelope: Envelope = {
+    payloadType: approvalPayloadType,
+    payload: payload.toString("base64"),
+    signatures: [{ keyid: key.keyid, sig: sig.toString("base64") }],
+  };
+  return { envelope, digest: digestValue(envelope) };
+}
+
+/**
+ * What an approval must say to be used now. Every field is compared, so a replay for another delegation, attempt,
+ * base, tree, policy, repository or ref is refused (ATTACKS V5). Throws `approval-invalid` naming the first difference.
+ */
+export function checkApproval(
+  envelope: Envelope,
+  key: HostPublicKey,
+  expected: Omit<ApprovalPredicate, "issued" | "expires" | "replaces">,
+  now: Date,
+): ApprovalPredicate {
+  const refuse = (why: string): never => {
+    throw new SallyportError("approval-invalid", `the approval does not hold: ${why}`, { next: "Delegate again: nothing lands without an approval of exactly this." });
+  };
+  const payload = Buffer.from(envelope.payload, "base64");
+  const bytes = preAuthentication(envelope.payloadType, payload);
+  if (!envelope.signatures.some((s) => s.keyid === key.keyid && key.verify(bytes, Buffer.from(s.sig, "base64")))) {
+    refuse("no signature of this host's key");
+  }
+  const parsed = approvalStatement.safeParse(JSON.parse(payload.toString("utf8")));
+  if (!parsed.success) return refuse("its statement is malformed");
+  const { predicate, subject } = parsed.data;
+  if (subject[0]?.digest.gitTree !== predicate.tree) refuse("subject and tree differ");
+  for (const [name, value] of Object.entries(expected)) {
+    const found = predicate[name as keyof typeof expected];
+    if (canonicalJson(found) !== canonicalJson(value)) refuse(`${name} is ${canonicalJson(found)}, expected ${canonicalJson(value)}`);
+  }
+  if (now.getTime() >= Date.parse(predicate.expires)) refuse(`it expired at ${predicate.expires}`);
+  return predicate;
+}

@@ -1,0 +1,82 @@
+/** The gateway's end of the channel to the daemon. */
+import { eventBacklog, verbTime } from "./limits.ts";
+import { type FromGateway, type LaneSpec, readToGateway } from "./messages.ts";
+import type { RequestEvent } from "./record.ts";
+
+export interface Channel {
+  ready(): void;
+  /** Says why it does not serve, and ends the process. */
+  refuse(why: string): void;
+  emit(event: RequestEvent): void;
+  callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
+  /** Resolves when fewer events wait for the daemon than the bound. */
+  room(): Promise<void>;
+}
+
+type Answer = { status: number; body: unknown };
+
+/** Opens the channel. Ends the process the moment it is closed: without a daemon nothing may be decided. */
+export function createChannel(commands: { open(lane: LaneSpec): Promise<void>; close(sandbox: string): Promise<void> }): Channel {
+  const calls = new Map<number, (answer: Answer) => void>();
+  const waiting: Array<() => void> = [];
+  let backlog = 0;
+  let nextCall = 0;
+  const send = (message: FromGateway, sent: () => void = () => undefined) => {
+    if (!process.connected || !process.send) process.exit(1);
+    process.send(message, undefined, undefined, (error) => {
+      if (error) process.exit(1);
+      sent();
+    });
+  };
+  const command = (id: number, work: Promise<void>) => {
+    work.then(
+      () => send({ type: "done", id, failure: undefined }),
+      (error: unknown) => send({ type: "done", id, failure: (error instanceof Error ? error.message : String(error)).slice(0, 2000) }),
+    );
+  };
+
+  process.on("disconnect", () => process.exit(0));
+  process.on("message", (value) => {
+    const message = readToGateway(value);
+    // A daemon that says what this program does not know is another version of it.
+    if (!message) process.exit(1);
+    if (message.type === "open") command(message.id, commands.open(message.lane));
+    else if (message.type === "close") command(message.id, commands.close(message.sandbox));
+    else {
+      calls.get(message.id)?.({ status: message.status, body: message.body });
+      calls.delete(message.id);
+    }
+  });
+  // A signal meant for the daemon's whole group must not end the sandboxes' only way out before the daemon says so.
+  process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", () => undefined);
+
+  return {
+    ready: () => send({ type: "ready" }),
+    refuse: (why) => send({ type: "refused", why: why.slice(0, 2000) }, () => process.exit(1)),
+    emit(event) {
+      backlog += 1;
+      send({ type: "event", event }, () => {
+        backlog -= 1;
+        while (backlog < eventBacklog && waiting.length > 0) waiting.shift()?.();
+      });
+    },
+    callVerb(sandbox, verb, body) {
+      const { promise, resolve } = Promise.withResolvers<Answer>();
+      const id = nextCall++;
+      const timer = setTimeout(() => {
+        calls.delete(id);
+        resolve({ status: 504, body: { code: "verb-late", rule: "verbs", why: "the host did not answer in time", next: "Send it again." } });
+      }, verbTime);
+      calls.set(id, (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
+      send({ type: "verb", id, sandbox, verb, body });
+      return promise;
+    },
+    async room() {
+      while (backlog >= eventBacklog) await new Promise<void>((resume) => waiting.push(resume));
+    },
+  };
+}

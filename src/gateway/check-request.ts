@@ -1,0 +1,165 @@
+/**
+ * The refusals that need no policy: a request is one unambiguous HTTP/1.1 request, or it is nothing. Node's parser
+ * already refuses most smuggling (bare LF, obs-fold, CL with TE, doubled lengths); these are the ones it lets through.
+ */
+import { httpMethod } from "../domain/policy.ts";
+import { type Denial, malformed } from "./denial.ts";
+import { headerFields } from "./limits.ts";
+
+/** A request head as the parser gave it. */
+export interface Head {
+  method: string;
+  target: string;
+  version: string;
+  rawHeaders: readonly string[];
+}
+
+/** What the request line asks for: a path of ours, a URL elsewhere, or a tunnel. */
+export type Target =
+  | { form: "own"; path: string }
+  | { form: "elsewhere"; url: string }
+  | { form: "tunnel"; authority: string };
+
+export type Checked =
+  | { ok: true; target: Target; body: boolean; expectContinue: boolean }
+  | { ok: false; denial: Denial };
+
+const methods: ReadonlySet<string> = new Set(httpMethod.options);
+const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "CONNECT"]);
+/** The gateway's own authority, spelled exactly so: everything else on loopback is a destination like any other. */
+const ownAuthorities: ReadonlySet<string> = new Set(["127.0.0.1:3128", "localhost:3128", "sallyport"]);
+
+/** Whether an authority is the gateway itself (in any case of the letters). */
+export function isOwn(authority: string): boolean {
+  return ownAuthorities.has(authority.toLowerCase());
+}
+
+/** Every value of a header field. */
+export function headerValues(rawHeaders: readonly string[], name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? "");
+  }
+  return values;
+}
+
+const refuse = (...denial: Parameters<typeof malformed>): Checked => ({ ok: false, denial: malformed(...denial) });
+
+/**
+ * Checks one head. `inside` is the authority of the tunnel that the request came through, if any: there, request
+ * line and Host must name that authority and nothing else.
+ */
+export function checkRequest(head: Head, inside?: string): Checked {
+  const { method, target, rawHeaders } = head;
+  const connect = method === "CONNECT";
+  // Python's http.client still opens tunnels with HTTP/1.0 and no Host; nothing else may be older than 1.1.
+  if (head.version !== "1.1" && !(connect && head.version === "1.0")) {
+    return refuse("version", `HTTP/${head.version} is not spoken here`, "Use HTTP/1.1.");
+  }
+  if (rawHeaders.length / 2 > headerFields) {
+    return refuse("header-fields", `more than ${headerFields} header fields`, "Send fewer header fields.", 431);
+  }
+  if (!connect && !methods.has(method)) {
+    return refuse("method", `the method ${method} is not carried`, `Use one of ${[...methods].join(", ")}.`, 405);
+  }
+  if (!/^[\x21-\x7e]+$/.test(target) || /[\\#]/.test(target)) {
+    return refuse("target", "the request target holds a character that a URL has not", "Percent-encode it.");
+  }
+
+  const framing = checkFraming(method, rawHeaders);
+  if (framing) return { ok: false, denial: framing };
+
+  const hosts = headerValues(rawHeaders, "host");
+  if (hosts.length > 1) return refuse("host-duplicate", "more than one Host header", "Send exactly one.");
+  const host = hosts[0];
+  if (host === undefined && !connect) return refuse("host-missing", "no Host header", "Send exactly one.");
+  if (host !== undefined && !/^[A-Za-z0-9._:[\]-]+$/.test(host)) {
+    return refuse("host-invalid", "the Host header is not a host with an optional port", "Send the authority of the URL.");
+  }
+
+  const found = readTarget(head, host, inside);
+  if (!found.ok) return found;
+  const lengths = headerValues(rawHeaders, "content-length");
+  const body = headerValues(rawHeaders, "transfer-encoding").length > 0 || (lengths.length > 0 && !/^0+$/.test(lengths[0] ?? ""));
+  return { ok: true, target: found.target, body, expectContinue: headerValues(rawHeaders, "expect").length > 0 };
+}
+
+/** Header fields that say where the message ends, or what is spoken after it. */
+function checkFraming(method: string, rawHeaders: readonly string[]): Denial | undefined {
+  const lengths = headerValues(rawHeaders, "content-length");
+  const codings = headerValues(rawHeaders, "transfer-encoding");
+  if (lengths.length > 1 || (lengths.length > 0 && codings.length > 0)) {
+    return malformed("framing", "the length of the body is said twice", "Send Content-Length or Transfer-Encoding, once.");
+  }
+  if (lengths.some((value) => !/^\d{1,15}$/.test(value))) {
+    return malformed("framing", "Content-Length is not a plain number", "Send it as decimal digits.");
+  }
+  if (codings.length > 1 || codings.some((value) => value.toLowerCase() !== "chunked")) {
+    return malformed("framing", "a transfer coding other than chunked", "Send Transfer-Encoding: chunked, or a Content-Length.");
+  }
+  // RFC 9110 9.3.1: no meaning, and a next hop that does not read it takes the body for a request.
+  if (bodiless.has(method) && (codings.length > 0 || lengths.some((value) => !/^0+$/.test(value)))) {
+    return malformed("body-refused", `a ${method} request with a body`, "Send it without, or use POST.");
+  }
+  // h2c and WebSocket leave HTTP/1.1 inside a connection that was decided for one request.
+  const connection = headerValues(rawHeaders, "connection").join(",").toLowerCase().split(",").map((token) => token.trim());
+  if (headerValues(rawHeaders, "upgrade").length > 0 || connection.includes("upgrade") || headerValues(rawHeaders, "http2-settings").length > 0) {
+    return malformed("upgrade", "a change of protocol was asked for", "Speak plain HTTP/1.1; WebSockets and h2c are not carried.");
+  }
+  if (headerValues(rawHeaders, "trailer").length > 0) {
+    return malformed("trailer", "trailer fields were announced", "Send the fields in the header.");
+  }
+  const expect = headerValues(rawHeaders, "expect");
+  if (expect.length > 1 || expect.some((value) => value.toLowerCase() !== "100-continue")) {
+    return malformed("expectation", "an expectation other than 100-continue", "Leave the Expect header out.", 417);
+  }
+  return undefined;
+}
+
+function readTarget(head: Head, host: string | undefined, inside: string | undefined): Checked {
+  const { method, target } = head;
+  const found = (value: Target): Checked => ({ ok: true, target: value, body: false, expectContinue: false });
+  if (method === "CONNECT") {
+    if (inside !== undefined) {
+      return refuse("tunnel-nested", "a CONNECT inside a tunnel", "Open each tunnel on a connection of its own.");
+    }
+    const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(target);
+    if (!match) return refuse("target", "the target of CONNECT is not host:port", "Send CONNECT host:port, without userinfo.");
+    // Some clients leave the port out of the Host of a CONNECT; another host or another port is a disagreement.
+    if (host !== undefined && !agree(host, target) && !agree(host, match[1] ?? "")) {
+      return refuse("host-mismatch", "the CONNECT target and the Host header disagree", "Name the same authority in both.");
+    }
+    return found({ form: "tunnel", authority: target });
+  }
+  if (target.startsWith("/")) {
+    if (inside !== undefined) {
+      if (!agreeHttp(host ?? "", inside)) {
+        return refuse("host-mismatch", "the tunnel's target and the Host header disagree", "Name the same authority in both.");
+      }
+      return found(isOwn(inside) ? { form: "own", path: target } : { form: "elsewhere", url: `http://${inside}${target}` });
+    }
+    if (!isOwn(host ?? "")) {
+      return refuse("host-mismatch", "an origin-form request whose Host is not the gateway", "Send the whole URL in the request line, as to a proxy.");
+    }
+    return found({ form: "own", path: target });
+  }
+  const absolute = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target);
+  if (!absolute) return refuse("target", "the request target is neither a path nor an http URL", "Send the whole URL.");
+  const [, scheme = "", authority = "", rest = ""] = absolute;
+  if (authority.includes("@")) return refuse("userinfo", "the URL holds a user name or password", "Leave it out of the URL.");
+  if (scheme.toLowerCase() !== "http") {
+    return refuse("scheme", "an https URL in a plain request", "Open a tunnel with CONNECT for https.");
+  }
+  if (!agreeHttp(host ?? "", authority)) {
+    return refuse("host-mismatch", "the request line and the Host header disagree", "Name the same authority in both.");
+  }
+  if (inside !== undefined && !agreeHttp(authority, inside)) {
+    return refuse("host-mismatch", "the request line and the tunnel's target disagree", "Name the same authority in both.");
+  }
+  if (isOwn(authority)) return found({ form: "own", path: rest.startsWith("/") ? rest : `/${rest}` });
+  return found({ form: "elsewhere", url: `http://${authority}${rest.startsWith("/") ? rest : `/${rest}`}` });
+}
+
+const agree = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+/** Two authorities of plain http: the same letters, with port 80 said or left out. */
+const agreeHttp = (a: string, b: string) => agree(a.replace(/:80$/, ""), b.replace(/:80$/, ""));

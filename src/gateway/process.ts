@@ -1,0 +1,230 @@
+/** The daemon's side of the gateway: starts the process, opens and closes lanes, and notices when it is gone. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmod, chown, lstat, mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SallyportError } from "../domain/error.ts";
+import type { EventData } from "../domain/event.ts";
+import { checkLane, type FromGateway, isSandboxId, type LaneSpec, readFromGateway, type ToGateway } from "./messages.ts";
+import { findPrivileges, readStatus, startingCapabilities } from "./privileges.ts";
+
+export type { LaneSpec } from "./messages.ts";
+
+export interface GatewayOptions {
+  /** The sockets' directory: made and owned by the gateway's uid, one directory below it for each lane. */
+  directory: string;
+  uid: number;
+  gid: number;
+  onRequest: (event: EventData<"request">) => void;
+  onVerb: (call: { sandbox: string; verb: string; body: unknown }) => Promise<{ status: number; body: unknown }>;
+  /** Called once, with a reason, if the process ends in any way but `stop`. */
+  onExit: (reason: string) => void;
+  log?: (line: object) => void;
+}
+
+export interface Gateway {
+  pid: number;
+  /** Opens a sandbox's socket. `directory` holds exactly `host.sock` and is what the sandbox is given, read-only. */
+  openLane(lane: LaneSpec): Promise<{ directory: string }>;
+  /**
+   * Ends the lane's listener and every connection at once; its last events have come when this resolves. Throws
+   * `gateway-failed` when the socket was not the one that was opened.
+   */
+  closeLane(sandbox: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Milliseconds for the process to start, and to open or close a lane. */
+const startTime = 20_000;
+const commandTime = 10_000;
+
+/** Starts the gateway. Throws `gateway-failed` when it cannot serve without privileges, or `control-missing`. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { directory, uid, gid } = options;
+  await prepare(directory, uid, gid);
+  const child = spawnGateway(options);
+  const lanes = new Map<string, { requests: number; verbs: readonly string[]; inode: bigint | undefined }>();
+  const waiting = new Map<number, (failure: string | undefined) => void>();
+  let nextId = 0;
+  let stopping = false;
+  let gone: string | undefined;
+  const started = Promise.withResolvers<void>();
+
+  const end = (reason: string) => {
+    if (gone !== undefined) return;
+    gone = reason;
+    child.kill("SIGKILL");
+    started.reject(failed(`the gateway did not start: ${reason}`));
+    for (const settle of waiting.values()) settle(reason);
+    waiting.clear();
+    if (!stopping && serving) options.onExit(reason);
+  };
+  let serving = false;
+  let lastWords = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    lastWords = (lastWords + chunk.toString("latin1")).slice(-4096);
+    options.log?.({ from: "gateway", text: chunk.toString("latin1").slice(0, 4096) });
+  });
+  child.once("error", (error) => end(error.message));
+  child.once("exit", (code, signal) => {
+    const words = lastWords.trim();
+    end(`${signal ? `killed by ${signal}` : `exit code ${code}`}${words ? `: ${words}` : ""}`);
+  });
+  child.once("disconnect", () => {
+    if (!stopping) end("it closed its channel");
+  });
+  child.on("message", (value) => {
+    const message = readFromGateway(value);
+    if (message) handle(message);
+    else end("it sent a message that is not one");
+  });
+
+  const send = (message: ToGateway) => {
+    if (gone === undefined && child.connected) child.send(message, (error) => error && end(error.message));
+  };
+  const command = async (message: (id: number) => ToGateway): Promise<void> => {
+    if (gone !== undefined) throw failed(`the gateway is gone: ${gone}`);
+    const id = nextId++;
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    waiting.set(id, resolve);
+    const timer = setTimeout(() => end("it did not answer in time"), commandTime);
+    send(message(id));
+    const failure = await promise.finally(() => clearTimeout(timer));
+    if (failure !== undefined) throw failed(failure);
+  };
+
+  function handle(message: FromGateway): void {
+    if (message.type === "ready") started.resolve();
+    else if (message.type === "refused") end(message.why);
+    else if (message.type === "done") {
+      waiting.get(message.id)?.(message.failure);
+      waiting.delete(message.id);
+    } else if (message.type === "event") {
+      if (lanes.has(message.event.sandbox)) options.onRequest(message.event);
+      else end("it reported on a sandbox without a lane");
+    } else {
+      const { id, sandbox, verb, body } = message;
+      if (!lanes.get(sandbox)?.verbs.includes(verb)) return end("it passed on a verb that the lane has not");
+      options.onVerb({ sandbox, verb, body }).then(
+        (answer) => send({ type: "answer", id, status: answer.status, body: answer.body }),
+        (error: unknown) => {
+          options.log?.({ from: "gateway", verb, sandbox, error: String(error) });
+          send({ type: "answer", id, status: 500, body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." } });
+        },
+      );
+    }
+  }
+
+  const timer = setTimeout(() => end("it did not start in time"), startTime);
+  try {
+    await started.promise;
+    // What the kernel says about it, not what it says about itself.
+    const faults = child.pid === undefined ? ["it has no pid"] : findPrivileges(readStatus(child.pid), uid, gid);
+    if (faults.length > 0) {
+      end(faults.join("; "));
+      throw new SallyportError("control-missing", `the gateway keeps privileges: ${faults.join("; ")}`, {
+        next: "Start the daemon as root, without a wrapper that adds capabilities.",
+      });
+    }
+    serving = true;
+  } finally {
+    clearTimeout(timer);
+  }
+
+  return {
+    pid: child.pid ?? 0,
+    async openLane(lane) {
+      const fault = checkLane(lane);
+      if (fault) throw failed(fault);
+      if (lanes.has(lane.sandbox)) throw failed("the sandbox has a lane already");
+      const state = { requests: lane.requests, verbs: [...lane.verbs], inode: undefined as bigint | undefined };
+      lanes.set(lane.sandbox, state);
+      try {
+        await command((id) => ({ type: "open", id, lane }));
+        state.inode = await socketInode(join(directory, lane.sandbox), uid);
+      } catch (error) {
+        lanes.delete(lane.sandbox);
+        throw error;
+      }
+      return { directory: join(directory, lane.sandbox) };
+    },
+    async closeLane(sandbox) {
+      const state = lanes.get(sandbox);
+      if (!state) return;
+      const inode = await socketInode(join(directory, sandbox), uid).catch(() => undefined);
+      try {
+        if (gone === undefined) await command((id) => ({ type: "close", id, sandbox }));
+      } finally {
+        lanes.delete(sandbox);
+        await sweep(directory, sandbox);
+      }
+      if (gone === undefined && inode !== state.inode) {
+        throw failed(`the socket of ${sandbox} is not the one that was opened`);
+      }
+    },
+    async stop() {
+      stopping = true;
+      const over = child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+      const exited = over ? undefined : new Promise((resolve) => child.once("exit", resolve));
+      if (child.connected) child.disconnect();
+      const late = setTimeout(() => child.kill("SIGKILL"), 1000);
+      await exited;
+      clearTimeout(late);
+      for (const sandbox of lanes.keys()) await sweep(directory, sandbox);
+      lanes.clear();
+    },
+  };
+}
+
+function spawnGateway({ directory, uid, gid }: GatewayOptions): ChildProcess {
+  const main = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "main.ts" : "main.js", import.meta.url));
+  const environment: Record<string, string> = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", UV_THREADPOOL_SIZE: "16" };
+  for (const name of ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ"]) {
+    const value = process.env[name];
+    if (value !== undefined) environment[name] = value;
+  }
+  return spawn(
+    "setpriv",
+    [
+      `--bounding-set=-all,${startingCapabilities}`, "--inh-caps=-all", "--no-new-privs",
+      // Covers the time until it changes its uid, which clears it; from then on the closed channel ends it.
+      "--pdeathsig=SIGKILL", "--",
+      "prlimit", "--core=0", "--",
+      process.execPath, "--disable-warning=ExperimentalWarning", "--max-old-space-size=256", main, String(uid), String(gid),
+    ],
+    { cwd: directory, env: environment, stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "json" },
+  );
+}
+
+const failed = (why: string) =>
+  new SallyportError("gateway-failed", why, { next: "Look at the daemon's log; sandboxes have no way out until it serves again." });
+
+/** Makes the sockets' directory, and removes what an earlier process left in it. */
+async function prepare(directory: string, uid: number, gid: number): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  const found = await lstat(directory);
+  if (!found.isDirectory()) throw failed(`${directory} is not a directory`);
+  for (const name of await readdir(directory)) if (isSandboxId(name)) await sweep(directory, name);
+  await chown(directory, uid, gid);
+  await chmod(directory, 0o755);
+}
+
+/** Removes a lane's directory if it is still there. Never recursive: the gateway's uid can write there. */
+async function sweep(directory: string, sandbox: string): Promise<void> {
+  const lane = join(directory, sandbox);
+  await rm(join(lane, "host.sock"), { force: true }).catch(() => undefined);
+  await rmdir(lane).catch(() => undefined);
+}
+
+/** The inode of a lane's socket, after checking that it is one, the gateway's, and alone in a directory nobody else writes. */
+async function socketInode(lane: string, uid: number): Promise<bigint> {
+  const [around, socket, names] = await Promise.all([
+    lstat(lane, { bigint: true }), lstat(join(lane, "host.sock"), { bigint: true }), readdir(lane),
+  ]);
+  const owner = BigInt(uid);
+  const sound =
+    around.isDirectory() && around.uid === owner && (around.mode & 0o7777n) === 0o755n &&
+    socket.isSocket() && socket.uid === owner && (socket.mode & 0o7777n) === 0o666n && names.length === 1;
+  if (!sound) throw failed(`${lane} does not hold exactly the gateway's socket`);
+  return socket.ino;
+}

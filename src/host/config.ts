@@ -1,0 +1,30 @@
+/** The operator's configuration file, `config.yaml` of the state directory. Without it nobody may name any repository. */
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { type HostConfig, hostConfig, type PlannerRights } from "../domain/config.ts";
+import { loadDocument } from "../policy/document.ts";
+import type { StateDirectory } from "./state-directory.ts";
+
+/** Loads and checks it. Errors: `config-invalid` with line and column. */
+export async function loadConfig(state: StateDirectory): Promise<HostConfig> {
+  try {
+    await access(state.config);
+  } catch {
+    return hostConfig.parse({ version: 1 });
+  }
+  return loadDocument(state.config, hostConfig, "config-invalid");
+}
+
+/** What a planner may do; one that is not listed may do nothing. */
+export function rightsOf(config: HostConfig, planner: string): PlannerRights {
+  return Object.hasOwn(config.planners, planner) ? (config.planners[planner] as PlannerRights) : { repositories: [], refs: [] };
+}
+
+/** Where policies are looked for: the operator's own first, the shipped ones last. */
+export function policyDirectories(config: HostConfig, state: StateDirectory): string[] {
+  return [...config.policies, state.policies, shippedPolicies];
+}
+
+/** The folders that come with the project. */
+export const shippedPolicies = join(import.meta.dirname, "../../policies");
+export const shippedImages = join(import.meta.dirname, "../../images");

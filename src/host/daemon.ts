@@ -1,0 +1,268 @@
+/** The daemon: takes the state directory, brings up ledger, gateway, guard and lanes, recovers, serves, and ends cleanly. */
+import { randomBytes } from "node:crypto";
+import { chmod, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { admit, checkRights, type DelegationRequest, fullRef } from "../delegation/admit.ts";
+import { discardDelegation, landDelegation } from "../delegation/decide.ts";
+import { runDelegation } from "../delegation/loop.ts";
+import { isUnfinished } from "../delegation/reduce.ts";
+import type { LoopTools } from "../delegation/tools.ts";
+import type { HostConfig } from "../domain/config.ts";
+import { SallyportError } from "../domain/error.ts";
+import { delegationIdFrom } from "../domain/identity.ts";
+import { type HostKey, loadHostKey } from "../gate/keys.ts";
+import { type Gateway, startGateway } from "../gateway/process.ts";
+import { openLedger } from "../ledger/open.ts";
+import { loadPolicy } from "../policy/load.ts";
+import { connectEngine } from "../sandbox/connect.ts";
+import { dockerEngine } from "../sandbox/docker-engine.ts";
+import { findImage } from "../sandbox/images/find.ts";
+import { loadHarness } from "../sandbox/images/harness.ts";
+import { openHostRepository } from "../worktree/host-repository.ts";
+import { openQuarantine } from "../worktree/quarantine.ts";
+import { buildApi } from "./api.ts";
+import { loadConfig, policyDirectories, rightsOf, shippedImages } from "./config.ts";
+import { type Lanes, openLanes } from "./lanes.ts";
+import type { Log } from "./log.ts";
+import { recoverDelegations, sweepInstances } from "./recovery.ts";
+import { gatewayGone, roleRunner } from "./role-runner.ts";
+import { startGuard } from "./start-guard.ts";
+import { lockState, makeStateDirectory, type StateDirectory } from "./state-directory.ts";
+import { openStore, type Store } from "./store.ts";
+import { version } from "./version.ts";
+
+/** The gateway's own unprivileged identity, neither root nor the sandboxes'. */
+const gatewayOwner = { uid: 10002, gid: 10002 };
+/** Whoever may open the host's socket. */
+const planner = "default";
+
+export interface Host {
+  store: Store;
+  log: Log;
+  status(): object;
+  delegate(request: DelegationRequest): Promise<string>;
+  diff(id: string, attempt: number | undefined): Promise<Buffer>;
+  stop(id: string): Promise<object>;
+  land(id: string, onto: string | undefined): Promise<object>;
+  discard(id: string): Promise<object>;
+}
+
+export interface RunningDaemon {
+  socket: string;
+  /** Drains, ends every sandbox, closes the ledger with a signed head. Safe to call twice. */
+  stop(reason: string): Promise<void>;
+  /** Resolves with the reason when the daemon has ended. */
+  ended: Promise<string>;
+}
+
+/** Starts a daemon on a state directory. Throws before anything runs when a control cannot be had. */
+export async function startDaemon(state: StateDirectory, log: Log): Promise<RunningDaemon> {
+  if (process.getuid?.() !== 0) {
+    throw new SallyportError("control-missing", "the daemon must be root: it mounts layers and drops the rights of what it starts", {
+      next: "Start it with sudo, or as a system service.",
+    });
+  }
+  await makeStateDirectory(state);
+  const config = await loadConfig(state);
+  const release = await lockState(state);
+  const undo: (() => Promise<void>)[] = [release];
+  try {
+    return await bringUp(state, config, log, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => {});
+    throw error;
+  }
+}
+
+async function bringUp(state: StateDirectory, config: HostConfig, log: Log, undo: (() => Promise<void>)[]): Promise<RunningDaemon> {
+  const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
+  const docker = await connectEngine();
+  const engine = dockerEngine(docker);
+  const key = await loadHostKey(state.keys);
+  const ledger = await openLedger({
+    directory: state.ledger,
+    now: () => new Date(),
+    sign: (bytes) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") }),
+  });
+  undo.push(() => ledger.close());
+  const ended = Promise.withResolvers<string>();
+  let stopping: Promise<void> | undefined;
+  const stop = (reason: string) => {
+    stopping ??= shutDown(reason);
+    return stopping;
+  };
+  const store = await openStore(ledger, (error) => {
+    log.fatal({ err: error }, "the ledger takes nothing any more: ending");
+    void stop("ledger failed");
+  });
+  await store.append({ type: "host.started", data: { version, keyid: key.keyid, pid: process.pid } });
+  await sweepInstances(state, engine, store);
+
+  const lanesDirectory = join(state.lanes, instance);
+  const guard = await startGuard(instance, lanesDirectory, () => {
+    log.fatal("the guard is gone: ending");
+    void stop("guard lost");
+  });
+  undo.push(() => guard.dismiss());
+
+  let gateway: Gateway | undefined;
+  const runner = roleRunner({
+    engine, instance, note: store.note,
+    gateway: () => {
+      if (!gateway) throw gatewayGone();
+      return gateway;
+    },
+  });
+  const openGateway = async (): Promise<void> => {
+    gateway = await startGateway({
+      directory: join(state.gateway, instance),
+      ...gatewayOwner,
+      onRequest: (data) => {
+        const delegation = runner.delegationOf(data.sandbox);
+        if (delegation) store.note({ type: "request", delegation, data });
+      },
+      onVerb: (call) => runner.onVerb(call),
+      onExit: (reason) => {
+        gateway = undefined;
+        runner.gatewayLost();
+        log.error({ reason }, "the gateway is gone: sandboxes end, starting it again");
+        if (!stopping) openGateway().catch((error: unknown) => void stop(`gateway does not start: ${String(error)}`));
+      },
+      log: (line) => log.warn(line),
+    });
+    log.info({ gateway: gateway.pid }, "gateway is up");
+  };
+  await openGateway();
+  undo.push(async () => gateway?.stop());
+
+  const tools = loopTools(state, store, key, runner.run, lanesDirectory);
+  const lanes = openLanes({
+    lanes: config.lanes, queue: config.queue,
+    run: (id, lane, signal) => runDelegation(id, lane, tools, signal),
+    onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
+  });
+  const host = hostOf({ state, config, store, log, lanes, tools, docker, instance });
+  for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
+
+  const app = buildApi(host);
+  await takeSocket(state.socket);
+  await app.listen({ path: state.socket });
+  await chmod(state.socket, 0o600);
+  undo.length = 0;
+  log.info({ socket: state.socket, instance, keyid: key.keyid }, "daemon is up");
+
+  async function shutDown(reason: string): Promise<void> {
+    log.info({ reason }, "daemon is ending");
+    await app.close().catch(() => {});
+    await lanes.drain();
+    await gateway?.stop().catch(() => {});
+    await engine.sweep(instance).catch((error: unknown) => log.error({ err: error }, "sandboxes not swept"));
+    await rm(lanesDirectory, { recursive: true, force: true }).catch(() => {});
+    await rm(join(state.gateway, instance), { recursive: true, force: true }).catch(() => {});
+    if (!store.broken) await store.append({ type: "host.stopped", data: { reason } }).catch(() => {});
+    await ledger.close().catch(() => {});
+    await guard.dismiss();
+    await rm(join(state.root, "lock"), { force: true });
+    ended.resolve(reason);
+  }
+  return { socket: state.socket, stop, ended: ended.promise };
+}
+
+function loopTools(state: StateDirectory, store: Store, key: HostKey, run: LoopTools["runRole"], lanes: string): LoopTools {
+  return {
+    record: store.record,
+    append: store.append,
+    note: store.note,
+    runRole: run,
+    loadHarness: (name) => loadHarness(name, shippedImages),
+    openRepository: openHostRepository,
+    openQuarantine: (repository) => openQuarantine({ directory: state.quarantine, repository }),
+    directories: { trees: state.trees, lanes },
+    baselines: new Map(),
+    key,
+    now: () => new Date(),
+  };
+}
+
+/** A socket file that nobody answers on is left over; one that is answered belongs to somebody. */
+async function takeSocket(path: string): Promise<void> {
+  const answered = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => resolve(true)).once("error", () => resolve(false));
+    probe.once("connect", () => probe.destroy());
+  });
+  if (answered) throw new SallyportError("host-busy", `another program answers on ${path}`, { next: "Name another --socket." });
+  await rm(path, { force: true });
+}
+
+interface HostParts {
+  state: StateDirectory;
+  config: HostConfig;
+  store: Store;
+  log: Log;
+  lanes: Lanes;
+  tools: LoopTools;
+  docker: Awaited<ReturnType<typeof connectEngine>>;
+  instance: string;
+}
+
+function hostOf(parts: HostParts): Host {
+  const { state, config, store, log, lanes, tools, docker, instance } = parts;
+  const rights = rightsOf(config, planner);
+  // Two decisions on one repository are made one after the other.
+  let deciding: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = deciding.then(work, work);
+    deciding = turn.catch(() => {});
+    return turn;
+  };
+  return {
+    store,
+    log,
+    status: () => ({ version, pid: process.pid, instance, state: state.root, planner, rights, ...lanes.status(), head: store.ledger.head() }),
+    async delegate(request) {
+      if (!lanes.hasRoom()) throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
+      const data = await admit(request, {
+        planner, rights,
+        loadPolicy: (name) => loadPolicy(name, policyDirectories(config, state)),
+        loadHarness: tools.loadHarness,
+        findImage: async (name) => (await findImage(docker, name, shippedImages)).digest,
+        openQuarantine: tools.openQuarantine,
+      });
+      const id = delegationIdFrom(randomBytes(10));
+      await store.append({ type: "delegation.accepted", delegation: id, data });
+      lanes.enqueue(id);
+      return id;
+    },
+    async diff(id, attempt) {
+      const record = store.record(id);
+      const chosen = attempt ? record.attempts.find((a) => a.number === attempt) : record.attempts.filter((a) => a.proposal).at(-1);
+      if (!chosen?.proposal) throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, { next: `See \`sallyport show ${id}\`.` });
+      const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
+      const patch = await quarantine.patch(await quarantine.treeOf(record.base), chosen.proposal.tree, 64 * 1024 * 1024);
+      if (!patch.ok) throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, { next: "It was rejected for its size." });
+      return patch.patch;
+    },
+    async stop(id) {
+      const record = store.record(id);
+      if (!isUnfinished(record)) throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, { next: `See \`sallyport show ${id}\`.` });
+      await lanes.stop(id, "discarded");
+      if (isUnfinished(store.record(id))) await store.append({ type: "delegation.discarded", delegation: id, data: { by: "stop" } });
+      return { id, state: store.record(id).state };
+    },
+    land: (id, onto) =>
+      inTurn(async () => {
+        const record = store.record(id);
+        const ref = onto ? fullRef(onto) : record.ref;
+        checkRights(planner, rights, record.repository, ref);
+        return { id, state: "landed", ...(await landDelegation(id, ref, tools)) };
+      }),
+    discard: (id) =>
+      inTurn(async () => {
+        if (isUnfinished(store.record(id))) await lanes.stop(id, "discarded");
+        const record = store.record(id);
+        if (record.state !== "discarded") await discardDelegation(id, planner, tools);
+        return { id, state: "discarded" };
+      }),
+  };
+}

@@ -1,0 +1,30 @@
+/**
+ * The guard: a small process beside the daemon that outlives it by a moment. When the daemon goes without a word
+ * (SIGKILL, a crash), it ends that daemon's sandboxes and takes its mounts away: nothing runs on unwatched.
+ * Run as `node guard.ts INSTANCE LANES-DIRECTORY`; the word "done" on standard input is the clean end.
+ */
+import { rm } from "node:fs/promises";
+import { connectEngine } from "../sandbox/connect.ts";
+import { dockerEngine } from "../sandbox/docker-engine.ts";
+import { sweepMounts } from "../worktree/layer.ts";
+
+const [instance, directory] = process.argv.slice(2);
+if (!instance || !directory) throw new Error("guard: INSTANCE and LANES-DIRECTORY are needed");
+
+// Ctrl-C reaches the whole process group: the daemon's end is what counts.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+process.stdout.write("ready\n");
+
+let said = "";
+for await (const chunk of process.stdin) said += String(chunk);
+if (!said.includes("done")) {
+  const engine = dockerEngine(await connectEngine());
+  // A sandbox that was being started when the daemon died can appear after the first look.
+  for (let round = 0; round < 5; round++) {
+    await engine.sweep(instance);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  await sweepMounts(directory);
+  await rm(directory, { recursive: true, force: true });
+}
+process.exit(0);

@@ -1,0 +1,104 @@
+/** One role's turn: gateway lane, sandbox, and what the ledger says about both. The only place that knows all three. */
+import { randomBytes } from "node:crypto";
+import { type ErrorCode, SallyportError } from "../domain/error.ts";
+import type { Event } from "../domain/event.ts";
+import { delegationIdFrom } from "../domain/identity.ts";
+import type { Gateway } from "../gateway/process.ts";
+import type { Sandbox, SandboxEngine } from "../sandbox/engine.ts";
+import { sandboxPaths } from "../sandbox/hardening.ts";
+import type { RoleRun, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
+
+export interface RoleRunner {
+  run: RunRole;
+  /** A verb that came in through a sandbox's socket. */
+  onVerb(call: { sandbox: string; verb: string; body: unknown }): Promise<VerbAnswer>;
+  /** A request that the gateway decided. */
+  delegationOf(sandbox: string): string | undefined;
+  /** The way out is gone: every sandbox ends now. */
+  gatewayLost(): void;
+  running(): number;
+}
+
+interface Live {
+  delegation: string;
+  verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
+  sandbox?: Sandbox;
+  hasLane: boolean;
+}
+
+export function roleRunner(tools: { engine: SandboxEngine; gateway: () => Gateway; instance: string; note: (event: Event) => void }): RoleRunner {
+  const live = new Map<string, Live>();
+
+  async function run(role: RoleRun) {
+    role.signal.throwIfAborted();
+    const id = `s-${delegationIdFrom(randomBytes(10)).slice(2)}`;
+    const entry: Live = { delegation: role.delegation, verbs: role.lane?.verbs ?? {}, hasLane: role.lane !== undefined };
+    live.set(id, entry);
+    const { delegation } = role;
+    let opened = false;
+    try {
+      const mounts = [...role.mounts];
+      if (role.lane) {
+        const { network, models, requests, verbs } = role.lane;
+        const lane = { sandbox: id, role: role.role, network: [...network], models: { ...models }, requests, verbs: Object.keys(verbs) };
+        const { directory } = await tools.gateway().openLane(lane);
+        opened = true;
+        // Read-only: the socket can be connected to, but not replaced or removed (ATTACKS F9).
+        mounts.push({ source: directory, target: sandboxPaths.socket, writable: false });
+      }
+      const sandbox = await tools.engine.start({
+        id, host: tools.instance, role: role.role, image: role.image, command: role.command, environment: role.environment,
+        directory: role.directory, mounts, runtime: role.limits.runtime, cpus: role.limits.cpus, memory: role.limits.memory,
+        pids: role.limits.pids, fileSize: role.limits.disk, wall: role.wall, output: role.output,
+      });
+      entry.sandbox = sandbox;
+      const stop = () => sandbox.end("stopped");
+      if (role.signal.aborted) stop();
+      role.signal.addEventListener("abort", stop, { once: true });
+      tools.note({
+        type: "sandbox.started", delegation,
+        data: { sandbox: id, attempt: role.attempt, role: role.role, image: role.image, engine: tools.engine.name, controls: sandbox.controls },
+      });
+      const result = await sandbox.done;
+      role.signal.removeEventListener("abort", stop);
+      if (opened) await tools.gateway().closeLane(id).catch(() => {});
+      opened = false;
+      const { end, exit, milliseconds, output } = result;
+      const kept = Math.min(output.bytes, output.head.length + output.tail.length);
+      tools.note({
+        type: "sandbox.ended", delegation,
+        data: { sandbox: id, end, exit, milliseconds, output: { bytes: output.bytes, digest: output.digest, kept } },
+      });
+      return { ...result, sandbox: id };
+    } finally {
+      if (opened) await tools.gateway().closeLane(id).catch(() => {});
+      live.delete(id);
+    }
+  }
+
+  return {
+    run,
+    async onVerb({ sandbox, verb, body }) {
+      const entry = live.get(sandbox);
+      const handler = entry && Object.hasOwn(entry.verbs, verb) ? entry.verbs[verb] : undefined;
+      if (!entry || !handler) return { status: 404, body: { code: "no-such-verb" satisfies string, next: "This role has no such verb." } };
+      const answer = await handler(body);
+      const text = (body as { text?: unknown } | null)?.text;
+      tools.note({
+        type: "verb", delegation: entry.delegation,
+        data: { sandbox, verb, status: answer.status, ...(typeof text === "string" ? { text: text.slice(0, 4000).toWellFormed() } : {}) },
+      });
+      return answer;
+    },
+    delegationOf: (sandbox) => live.get(sandbox)?.delegation,
+    gatewayLost() {
+      for (const entry of live.values()) if (entry.hasLane) entry.sandbox?.end("gateway-lost");
+    },
+    running: () => live.size,
+  };
+}
+
+/** The error for a gateway that is not there. */
+export function gatewayGone(code: ErrorCode = "gateway-failed"): SallyportError {
+  return new SallyportError(code, "the gateway is not running", { next: "It is started again by itself; look at the daemon's log." });
+}

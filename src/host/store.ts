@@ -1,0 +1,70 @@
+/**
+ * The ledger with the state folded out of it. Every decision is checked against the state, written, durable, and only
+ * then visible: nothing acts on what could still be lost (write-ahead, invariant 9).
+ */
+import type { Delegation } from "../domain/delegation.ts";
+import { SallyportError } from "../domain/error.ts";
+import type { Entry, Event } from "../domain/event.ts";
+import { LedgerGone } from "../delegation/loop.ts";
+import { apply } from "../delegation/reduce.ts";
+import type { Ledger } from "../ledger/open.ts";
+
+export interface Store {
+  /** Throws `not-found`. */
+  record(id: string): Delegation;
+  list(): Delegation[];
+  append(event: Event): Promise<Entry>;
+  note(event: Event): void;
+  ledger: Ledger;
+  /** Set once the ledger has refused an append: nothing further is decided. */
+  readonly broken: SallyportError | undefined;
+}
+
+/** Folds the whole ledger and follows it. */
+export async function openStore(ledger: Ledger, onBroken: (error: SallyportError) => void): Promise<Store> {
+  const durable = new Map<string, Delegation>();
+  for await (const entry of ledger.read()) apply(durable, entry);
+  // What has been written but is not yet durable: two decisions at once are judged one after the other.
+  const pending = new Map(durable);
+  ledger.subscribe((entry) => apply(durable, entry));
+  let broken: SallyportError | undefined;
+
+  const check = (event: Event) => {
+    if (broken) throw new LedgerGone("ledger-failed", broken.message, { next: broken.next });
+    apply(pending, { ...event, time: new Date().toISOString() });
+  };
+  const fail = (cause: unknown): never => {
+    const error = cause instanceof SallyportError ? cause : new SallyportError("ledger-failed", String(cause), { cause });
+    if (!broken) {
+      broken = error;
+      onBroken(error);
+    }
+    throw new LedgerGone("ledger-failed", error.message, { next: error.next, cause });
+  };
+
+  return {
+    ledger,
+    get broken() {
+      return broken;
+    },
+    record(id) {
+      const record = durable.get(id);
+      if (!record) throw new SallyportError("not-found", `there is no delegation ${id}`, { next: "See `sallyport list`." });
+      return record;
+    },
+    list: () => [...durable.values()],
+    async append(event) {
+      check(event);
+      return ledger.append(event).catch(fail);
+    },
+    note(event) {
+      if (broken) return;
+      check(event);
+      try {
+        ledger.record(event);
+      } catch (error) {
+        fail(error);
+      }
+    },
+  };
+}

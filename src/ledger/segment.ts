@@ -1,0 +1,94 @@
+/** Segments: the ledger's files, `00000001.jsonl` and up, read line by line in flat memory. */
+import { constants } from "node:fs";
+import { open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { SallyportError } from "../domain/error.ts";
+
+/** A segment's number and file. */
+export interface Segment {
+  number: number;
+  path: string;
+}
+
+/** A line longer than this is no line of ours. */
+export const lineBytesMax = 256 * 1024 ** 2;
+const chunkBytes = 256 * 1024;
+
+export function segmentName(number: number): string {
+  return `${String(number).padStart(8, "0")}.jsonl`;
+}
+
+/** The segments in a directory, in order. Other files are not looked at. A missing directory is `ledger-broken`. */
+export async function listSegments(directory: string): Promise<Segment[]> {
+  const names = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
+    throw new SallyportError("ledger-broken", `${directory} cannot be read: ${cause.code ?? cause.message}`, {
+      next: "Name the ledger's directory.",
+      cause,
+    });
+  });
+  return names
+    .filter((name) => /^\d{8}\.jsonl$/.test(name))
+    .sort()
+    .map((name) => ({ number: Number(name.slice(0, 8)), path: join(directory, name) }));
+}
+
+/** A line as bytes without its newline, the offset it starts at, and whether its newline is there. */
+export interface RawLine {
+  bytes: Buffer;
+  offset: number;
+  whole: boolean;
+}
+
+/** The lines of a file up to `end` bytes (left out: as long as it is now). Links are not followed. */
+export async function* readLines(path: string, end?: number): AsyncGenerator<RawLine> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile())
+      throw new SallyportError("ledger-broken", `${path} is not a regular file`, { next: "Restore it from a copy." });
+    const limit = Math.min(end ?? stat.size, stat.size);
+    const chunk = Buffer.allocUnsafe(chunkBytes);
+    let kept: Buffer[] = [];
+    let keptBytes = 0;
+    let position = 0;
+    while (position < limit) {
+      const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, limit - position), position);
+      if (bytesRead === 0) break;
+      let start = 0;
+      for (
+        let newline = chunk.indexOf(10, 0);
+        newline >= 0 && newline < bytesRead;
+        newline = chunk.indexOf(10, start)
+      ) {
+        const bytes = Buffer.concat([...kept, chunk.subarray(start, newline)]);
+        yield { bytes, offset: position + start - keptBytes, whole: true };
+        kept = [];
+        keptBytes = 0;
+        start = newline + 1;
+      }
+      if (start < bytesRead) {
+        kept.push(Buffer.from(chunk.subarray(start, bytesRead)));
+        keptBytes += bytesRead - start;
+        if (keptBytes > lineBytesMax) {
+          throw new SallyportError("ledger-broken", `${path} holds a line of more than ${lineBytesMax} bytes`, {
+            next: "Restore it from a copy.",
+          });
+        }
+      }
+      position += bytesRead;
+    }
+    if (keptBytes > 0) yield { bytes: Buffer.concat(kept), offset: position - keptBytes, whole: false };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes what a directory lists durable: a file that was synced but not listed is lost with the power. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

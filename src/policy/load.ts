@@ -1,0 +1,186 @@
+/**
+ * Loads a policy: its file, what that extends, and the checks that make it safe to enforce. What is not settled at the
+ * end is an error and never a default: an omitted limit would be no limit.
+ */
+import { createHash } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { canonicalJson } from "../domain/canonical.ts";
+import { type ErrorCode, SallyportError } from "../domain/error.ts";
+import { shortName } from "../domain/identity.ts";
+import { type Policy, type PolicyFile, policyFile, unsupportedPolicyKeys } from "../domain/policy.ts";
+import { checkSource, documentError, parseSource, readText, type Source } from "./document.ts";
+import type { Problem } from "./issues.ts";
+import { fileProblems } from "./rules.ts";
+
+export type Expectation = NonNullable<PolicyFile["expect"]>[number];
+
+/** A policy with what its own file adds to it for people: where it came from, and what it expects of itself. */
+export interface LoadedPolicy {
+  policy: Policy;
+  /** The file's own expectations; those of what it extends stay there. */
+  expect: Expectation[];
+  /** The files it was made of, the most general first. */
+  files: string[];
+  /** `file:line:column` of an expectation, by its index. */
+  whereExpected(index: number): string;
+}
+
+const code: ErrorCode = "policy-invalid";
+const chainMax = 16;
+
+/** Loads the policy of a name from the first directory that has `<name>.yaml`. Throws `policy-invalid` or `not-found`. */
+export async function loadPolicy(name: string, directories: readonly string[]): Promise<Policy> {
+  checkName(name);
+  return (await load(await find(name, directories), directories)).policy;
+}
+
+/** Loads one policy file; what it extends is looked for in its own directory, then in `directories`. */
+export async function loadPolicyFile(path: string, directories: readonly string[] = []): Promise<LoadedPolicy> {
+  checkName(basename(path).replace(/\.yaml$/, ""));
+  return load(path, [dirname(path), ...directories]);
+}
+
+/** The names of the policies in the directories, each once, in alphabetical order. A missing directory has none. */
+export async function listPolicies(directories: readonly string[]): Promise<string[]> {
+  const names = new Set<string>();
+  for (const directory of directories) {
+    const files = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw new SallyportError(code, `${directory} cannot be read: ${error.code}`, {
+        next: "Let this process read it.",
+        cause: error,
+      });
+    });
+    for (const file of files) {
+      const name = file.replace(/\.yaml$/, "");
+      if (file.endsWith(".yaml") && shortName.safeParse(name).success) names.add(name);
+    }
+  }
+  return [...names].sort();
+}
+
+/** The digest that approvals name: SHA-256, in hex, of the settled policy's canonical JSON. */
+export function policyDigest(policy: Policy): string {
+  return createHash("sha256").update(canonicalJson(policy)).digest("hex");
+}
+
+function checkName(name: string): void {
+  // A name becomes part of a path: nothing but a short name may.
+  if (!shortName.safeParse(name).success) {
+    throw new SallyportError(code, `${JSON.stringify(name)} is not a policy's name`, {
+      next: "Use letters, digits, `.`, `_` and `-`.",
+    });
+  }
+}
+
+async function find(name: string, directories: readonly string[]): Promise<string> {
+  for (const directory of directories) {
+    const files = await readdir(directory).catch((): string[] => []);
+    if (files.includes(`${name}.yaml`)) return join(directory, `${name}.yaml`);
+  }
+  const known = await listPolicies(directories);
+  throw new SallyportError("not-found", `no policy ${name} in ${directories.join(", ") || "no directory"}`, {
+    next: known.length > 0 ? `Name one of: ${known.join(", ")}.` : "Put a policy there first.",
+  });
+}
+
+interface Part {
+  source: Source;
+  file: PolicyFile;
+}
+
+async function load(path: string, directories: readonly string[]): Promise<LoadedPolicy> {
+  const parts: Part[] = [];
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const part = await readPart(next);
+    parts.unshift(part);
+    const parent = part.file.extends;
+    if (parent === undefined) break;
+    const at = part.source.where(["extends"]);
+    try {
+      next = await find(parent, directories);
+    } catch (error) {
+      const { message, next: step } = error as SallyportError;
+      throw new SallyportError(code, `${at} extends: ${message}`, { at, next: step });
+    }
+    if (parts.some(({ source }) => basename(source.file) === `${parent}.yaml`) || parts.length >= chainMax) {
+      const chain = [...parts.map(({ source }) => basename(source.file, ".yaml")).reverse(), parent].join(" -> ");
+      throw new SallyportError(code, `${at} extends: the policies extend each other: ${chain}`, {
+        at,
+        next: "Take one `extends` out.",
+      });
+    }
+  }
+  const own = parts.at(-1) as Part;
+  return {
+    policy: settle(basename(path).replace(/\.yaml$/, ""), parts),
+    expect: own.file.expect ?? [],
+    files: parts.map(({ source }) => source.file),
+    whereExpected: (index) => own.source.where(["expect", index]),
+  };
+}
+
+async function readPart(path: string): Promise<Part> {
+  const source = parseSource(await readText(path, code), path, code);
+  const file = checkSource(source, policyFile, code, unsupportedPolicyKeys);
+  const problems: Problem[] = fileProblems(file, source.raw);
+  if (problems.length > 0) throw documentError(source, problems, code);
+  return { source, file };
+}
+
+/**
+ * Lays the files over each other: sections of single values key by key, lists and records whole. `protected` alone
+ * grows: what a parent protects no child can give away.
+ */
+function settle(name: string, parts: readonly Part[]): Policy {
+  const merged: Record<"sandbox" | "filesystem" | "budget" | "verifier", Record<string, unknown>> = {
+    sandbox: {},
+    filesystem: {},
+    budget: {},
+    verifier: {},
+  };
+  const guarded = new Set<string>();
+  let guards = false;
+  for (const { file } of parts) {
+    for (const section of ["sandbox", "filesystem", "budget", "verifier"] as const)
+      Object.assign(merged[section], file[section]);
+    if (file.filesystem?.protected) guards = true;
+    for (const pattern of file.filesystem?.protected ?? []) guarded.add(pattern);
+  }
+  if (guards) merged.filesystem.protected = [...guarded];
+  const own = parts.at(-1) as Part;
+  const missing: Problem[] = [];
+  for (const [section, keys] of Object.entries(required)) {
+    for (const key of keys) {
+      if (merged[section as keyof typeof required][key] !== undefined) continue;
+      missing.push({
+        path: [section],
+        message: `${section}.${key}: missing here and in everything extended`,
+        key: true,
+      });
+    }
+  }
+  if (missing.length > 0) throw documentError(own.source, missing, code);
+  const last = <K extends "network" | "models" | "tests">(key: K) =>
+    parts.findLast(({ file }) => file[key] !== undefined)?.file[key];
+  const tests = last("tests");
+  return {
+    version: 1,
+    name,
+    sandbox: merged.sandbox as Policy["sandbox"],
+    filesystem: merged.filesystem as Policy["filesystem"],
+    network: last("network") ?? [],
+    models: last("models") ?? {},
+    budget: merged.budget as Policy["budget"],
+    ...(tests ? { tests } : {}),
+    verifier: merged.verifier as Policy["verifier"],
+  };
+}
+
+const required = {
+  sandbox: ["runtime", "cpus", "memory", "pids", "disk"],
+  filesystem: ["visible", "writable", "protected"],
+  budget: ["wall", "requests", "attempts", "patch", "output"],
+  verifier: ["harness", "intent"],
+} as const satisfies { [S in "sandbox" | "filesystem" | "budget" | "verifier"]: readonly (keyof Policy[S])[] };

@@ -1,0 +1,188 @@
+/** The Docker engine: create, read back, start, read back again, bound, end, remove. */
+import { readFile } from "node:fs/promises";
+import type Docker from "dockerode";
+import { SallyportError } from "../domain/error.ts";
+import type { SandboxEnd } from "../domain/event.ts";
+import type { Controls, Sandbox, SandboxEngine, SandboxResult, SandboxSpec } from "./engine.ts";
+import { checkInspection, checkKernelStatus, containerOptions, sandboxLabels } from "./hardening.ts";
+import { OutputSink } from "./output.ts";
+
+/** How long the engine may take for one call before the attempt fails (it hangs, restarts, answers 500). */
+const callLimit = 30_000;
+
+function engineError(what: string, error: unknown): SallyportError {
+  if (error instanceof SallyportError) return error;
+  const { statusCode, json, message } = error as { statusCode?: number; json?: { message?: string }; message?: string };
+  const detail = json?.message ?? message ?? String(error);
+  if (statusCode === 404 && /image/i.test(detail)) {
+    return new SallyportError("image-missing", `${what}: ${detail}`, {
+      next: "Build it: `sallyport image build NAME`.",
+      cause: error,
+    });
+  }
+  return new SallyportError("engine-failed", `${what}: ${detail}`, {
+    next: "Look at the engine: `docker info`, `sallyport doctor`.",
+    cause: error,
+  });
+}
+
+async function bounded<T>(what: string, call: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${callLimit / 1000} s`)), callLimit);
+  });
+  try {
+    return await Promise.race([call, late]);
+  } catch (error) {
+    throw engineError(what, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function removeContainer(container: Docker.Container): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await bounded("remove the sandbox", container.remove({ force: true, v: true }));
+      return;
+    } catch (error) {
+      const status = ((error as SallyportError).cause as { statusCode?: number } | undefined)?.statusCode;
+      if (status === 404) return;
+      // 409: a removal is under way; anything else may be an engine that restarts.
+      if (attempt >= 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+/** An engine that runs each sandbox as a hardened container. */
+export function dockerEngine(docker: Docker): SandboxEngine {
+  return {
+    name: "docker",
+
+    async start(spec: SandboxSpec): Promise<Sandbox> {
+      const container = await bounded("create the sandbox", docker.createContainer(containerOptions(spec)));
+      try {
+        return await startContainer(docker, container, spec);
+      } catch (error) {
+        await removeContainer(container);
+        throw engineError("start the sandbox", error);
+      }
+    },
+
+    async sweep(host: string): Promise<string[]> {
+      const found = await bounded(
+        "list sandboxes",
+        docker.listContainers({ all: true, filters: { label: [`${sandboxLabels.host}=${host}`] } }),
+      );
+      await Promise.all(found.map((info) => removeContainer(docker.getContainer(info.Id))));
+      return found.map((info) => info.Labels[sandboxLabels.sandbox] ?? info.Id);
+    },
+  };
+}
+
+async function startContainer(docker: Docker, container: Docker.Container, spec: SandboxSpec): Promise<Sandbox> {
+  const created = await bounded("inspect the sandbox", container.inspect());
+  const asked = checkInspection(spec, created);
+
+  let ended: SandboxEnd | undefined;
+  const end = (reason: SandboxEnd) => {
+    if (ended) return;
+    ended = reason;
+    kill();
+  };
+  // A kill can meet a container that is not yet running: it is tried until the wait below has its answer.
+  let gone = false;
+  const kill = () => {
+    container.kill({ signal: "SIGKILL" }).catch(() => {
+      if (!gone) setTimeout(kill, 50).unref();
+    });
+  };
+
+  const sink = new OutputSink({
+    limit: spec.output,
+    onFull: () => end("output"),
+    ...(spec.onOutput ? { onChunk: spec.onOutput } : {}),
+  });
+  const stream = await bounded("attach to the sandbox", container.attach({ stream: true, stdout: true, stderr: true }));
+  docker.modem.demuxStream(stream, sink, sink);
+  const drained = new Promise<void>((resolve) => {
+    stream.once("end", resolve);
+    stream.once("close", resolve);
+    stream.once("error", () => resolve());
+  });
+
+  const exited = container.wait({ condition: "next-exit" }) as Promise<{ StatusCode: number }>;
+  exited.catch(() => {}); // looked at below; a start that fails must not leave an unhandled rejection
+  const begun = performance.now();
+  await bounded("start the sandbox", container.start());
+  const timer = setTimeout(() => end("timeout"), spec.wall);
+
+  let kernel: Controls = {};
+  let pid = 0;
+  try {
+    const running = await bounded("inspect the sandbox", container.inspect());
+    pid = running.State.Pid;
+    // A command of a few milliseconds may be over already: then there is nothing left to read.
+    if (running.State.Running && pid > 0) kernel = await readKernel(pid, running.Id);
+  } catch (error) {
+    clearTimeout(timer);
+    throw error;
+  }
+
+  const done = (async (): Promise<SandboxResult> => {
+    let exit: number | null = null;
+    try {
+      exit = (await exited).StatusCode;
+    } catch {
+      ended ??= "failed";
+    }
+    gone = true;
+    const milliseconds = Math.round(performance.now() - begun);
+    clearTimeout(timer);
+    try {
+      if (exit !== 0 && !ended && (await bounded("inspect the sandbox", container.inspect())).State.OOMKilled)
+        ended = "memory";
+      await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
+    } catch {
+      ended ??= "failed";
+    }
+    (stream as unknown as { destroy(): void }).destroy();
+    await removeContainer(container).catch(() => {
+      ended = "failed";
+    });
+    return {
+      end: ended ?? "exit",
+      exit: ended && ended !== "memory" ? null : exit,
+      milliseconds,
+      output: sink.result(),
+    };
+  })();
+
+  return { id: spec.id, pid, controls: { ...asked, ...kernel }, done, end };
+}
+
+/**
+ * The kernel's word on the sandbox's init. The engine answers `start` a moment before runc's own process loads the
+ * filter and becomes the init, so a difference is only believed after it lasted.
+ */
+async function readKernel(pid: number, containerId: string): Promise<Controls> {
+  for (let waited = 0; ; waited += 5) {
+    let status: string;
+    try {
+      const cgroup = await readFile(`/proc/${pid}/cgroup`, "utf8");
+      // A recycled pid proves nothing.
+      if (!cgroup.includes(containerId)) return { kernel: "ended before it could be read" };
+      status = await readFile(`/proc/${pid}/status`, "utf8");
+    } catch {
+      return { kernel: "ended before it could be read" };
+    }
+    if (/^State:\s*[ZX]/m.test(status)) return { kernel: "ended before it could be read" };
+    try {
+      return checkKernelStatus(status);
+    } catch (error) {
+      if (waited >= 500) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The root file system below all images: Debian's packages, put together on this host with mmdebstrap and hardened
+ * before they become a layer. No image registry is needed.
+ */
+import { spawn } from "node:child_process";
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type Docker from "dockerode";
+import { SallyportError } from "../../domain/error.ts";
+import { hostAcquireOptions, hostSources } from "./apt-sources.ts";
+import { inspectImage, labels } from "./built-image.ts";
+import { hashFile, hashInputs } from "./input-hash.ts";
+
+const suite = "bookworm";
+/** The time that every file of the root has: two builds from the same packages are the same bytes. */
+const sourceDateEpoch = 1_767_225_600;
+const bootstrapMilliseconds = 15 * 60_000;
+/** Raise it when the arguments below change: they are inputs too. */
+const recipe = "1";
+
+/** Documentation and translations stay out; licences stay in. */
+const dpkgOptions = [
+  "path-exclude=/usr/share/man/*",
+  "path-exclude=/usr/share/locale/*",
+  "path-exclude=/usr/share/info/*",
+  "path-exclude=/usr/share/doc/*",
+  "path-include=/usr/share/doc/*/copyright",
+];
+
+/** The hash of what the root file system is made from. */
+export async function rootfsHash(imagesDirectory: string): Promise<string> {
+  const file = async (name: string, executable: boolean) => ({
+    path: name,
+    executable,
+    sha256: await hashFile(join(imagesDirectory, "base", name)),
+  });
+  return hashInputs([await file("harden.sh", true), await file("packages.txt", false)], {
+    suite,
+    recipe,
+    arch: process.arch,
+    epoch: String(sourceDateEpoch),
+  });
+}
+
+/**
+ * The id of the root file system's image, bootstrapped now when it is not there for the current inputs (20 to 60 s).
+ * Throws `image-failed` when mmdebstrap is missing or fails, with the end of its log.
+ */
+export async function buildRootfs(
+  docker: Docker,
+  options: { imagesDirectory: string; cacheDirectory: string; onProgress: (line: string) => void; force: boolean },
+): Promise<string> {
+  const hash = await rootfsHash(options.imagesDirectory);
+  const tag = `sallyport/rootfs:${hash.slice(0, 16)}`;
+  if (!options.force) {
+    const present = await inspectImage(docker, tag);
+    if (present?.Config.Labels?.[labels.inputs] === hash) return present.Id;
+  }
+  await mkdir(options.cacheDirectory, { recursive: true });
+  const work = await mkdtemp(join(options.cacheDirectory, "rootfs-"));
+  try {
+    options.onProgress(`bootstrapping Debian ${suite} (half a minute)`);
+    const archive = await bootstrap(options.imagesDirectory, work, options.onProgress);
+    options.onProgress("importing the root file system");
+    await importArchive(docker, archive, tag, hash);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return (await docker.getImage(tag).inspect()).Id;
+}
+
+async function bootstrap(imagesDirectory: string, work: string, onProgress: (line: string) => void): Promise<string> {
+  const listed = await readFile(join(imagesDirectory, "base", "packages.txt"), "utf8");
+  const packages = listed
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim())
+    .filter((line) => line !== "");
+  const archive = join(work, "rootfs.tar");
+  const aptOptions = join(work, "apt.conf");
+  await writeFile(aptOptions, await hostAcquireOptions(), { mode: 0o600 });
+  const sources = await hostSources(suite);
+  const mirrors: string[] = [];
+  for (const [name, text] of [
+    ["host.list", sources.list],
+    ["host.sources", sources.deb822],
+  ] as const) {
+    if (text === "") continue;
+    await writeFile(join(work, name), `${text}\n`, { mode: 0o600 });
+    mirrors.push(join(work, name));
+  }
+  const log: string[] = [];
+  const end = await runBootstrap(
+    [
+      "--mode=root",
+      "--variant=essential",
+      `--include=${packages.join(",")}`,
+      ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
+      `--aptopt=${aptOptions}`,
+      `--customize-hook=${shellQuote(join(imagesDirectory, "base", "harden.sh"))} "$1"`,
+      // The hook removes all of apt, its own files included: there is nothing left to clean.
+      "--skip=cleanup/apt,cleanup/mmdebstrap,output/dev",
+      "--format=tar",
+      suite,
+      archive,
+      ...mirrors,
+    ],
+    work,
+    (line) => {
+      log.push(line);
+      const step = /^I: (.*)/.exec(line)?.[1];
+      if (step !== undefined) onProgress(step);
+    },
+  );
+  if (end !== "") {
+    throw new SallyportError("image-failed", `the bootstrap of the base image ${end}: ${log.slice(-15).join("\n")}`, {
+      next: "check that this host's apt can reach a Debian mirror (`apt-get update`), then build again",
+    });
+  }
+  return archive;
+}
+
+function runBootstrap(args: string[], work: string, onLine: (line: string) => void): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("mmdebstrap", args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...reachEnvironment(), SOURCE_DATE_EPOCH: String(sourceDateEpoch), TMPDIR: work, LC_ALL: "C.UTF-8" },
+      timeout: bootstrapMilliseconds,
+    });
+    child.on("error", (cause) => {
+      reject(
+        new SallyportError("image-failed", `mmdebstrap cannot be started: ${cause.message}`, {
+          next: "run `apt-get install mmdebstrap`, or `make engine`",
+          cause,
+        }),
+      );
+    });
+    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", onLine);
+    child.on("close", (code, signal) => {
+      resolve(code === 0 ? "" : signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
+    });
+  });
+}
+
+/** What a bootstrap needs of the environment, and no more: maintainer scripts run in it as root. */
+function reachEnvironment(): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+  for (const [name, value] of Object.entries(process.env)) {
+    if (/^(?:https?_proxy|ftp_proxy|all_proxy|no_proxy|SSL_CERT_FILE|SSL_CERT_DIR)$/i.test(name) && value) {
+      environment[name] = value;
+    }
+  }
+  return environment;
+}
+
+async function importArchive(docker: Docker, archive: string, tag: string, hash: string): Promise<void> {
+  const [repo, version] = tag.split(":");
+  const stream = await docker.importImage(createReadStream(archive), {
+    repo,
+    tag: version,
+    changes: `LABEL ${labels.image}=rootfs ${labels.inputs}=${hash}`,
+  });
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

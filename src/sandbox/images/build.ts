@@ -1,0 +1,152 @@
+/** Building images: the base when it is needed, then a harness on it, without a network, named by its inputs. */
+import { join } from "node:path";
+import type Docker from "dockerode";
+import { SallyportError } from "../../domain/error.ts";
+import { buildRootfs } from "./bootstrap.ts";
+import { type BuiltImage, imageTag, imageWithInputs, labels } from "./built-image.ts";
+import { type ContextParts, packContext } from "./context.ts";
+import { baseInputHash, baseName, harnessInputHash } from "./find.ts";
+import { loadHarness } from "./harness.ts";
+import { installPackages } from "./packages.ts";
+import { smokeTest } from "./smoke.ts";
+
+const buildMilliseconds = 15 * 60_000;
+const oldestNode = 24;
+
+export interface BuildOptions {
+  docker: Docker;
+  imagesDirectory: string;
+  /** Where package installs are kept between builds, and bootstraps are made. */
+  cacheDirectory: string;
+  onProgress?: (line: string) => void;
+  /** Build again though an image for these inputs is there. */
+  force?: boolean;
+}
+
+/** What is being built in this process, by name: a second build of the same name waits for the first. */
+const underWay = new Map<string, Promise<unknown>>();
+
+/**
+ * The image of that harness for its current inputs, built now unless it is there. The base is built first when it is
+ * missing. Throws `image-failed` with the end of the log, `harness-invalid`, or `not-found`.
+ */
+export async function buildImage(name: string, options: BuildOptions): Promise<BuiltImage> {
+  const before = underWay.get(name);
+  const mine = (before ?? Promise.resolve()).catch(() => {}).then(() => build(name, options));
+  underWay.set(name, mine);
+  try {
+    return await mine;
+  } finally {
+    if (underWay.get(name) === mine) underWay.delete(name);
+  }
+}
+
+async function build(name: string, options: BuildOptions): Promise<BuiltImage> {
+  const { docker, imagesDirectory, cacheDirectory } = options;
+  const onProgress = options.onProgress ?? (() => {});
+  const force = options.force ?? false;
+  const harness = await loadHarness(name, imagesDirectory);
+  // A forced build of a harness makes that harness again, not the base that others stand on.
+  const base = name === baseName ? undefined : await buildImage(baseName, { ...options, force: false });
+  const inputHash = base
+    ? await harnessInputHash(name, imagesDirectory, base.digest)
+    : await baseInputHash(imagesDirectory);
+  if (!force) {
+    const present = await imageWithInputs(docker, name, inputHash);
+    if (present) return present;
+  }
+  const directory = join(imagesDirectory, name);
+  const parts: ContextParts = { packages: await installPackages(directory, cacheDirectory, onProgress) };
+  if (!base) parts.file = { name: "node", path: nodeBinary() };
+  const from = base?.digest ?? (await buildRootfs(docker, { imagesDirectory, cacheDirectory, onProgress, force }));
+
+  onProgress(`building ${name}`);
+  const digest = await runBuild(docker, { name, directory, parts, from, inputHash, force, onProgress });
+  try {
+    await smokeTest(docker, digest, harness.smoke);
+  } catch (error) {
+    await docker
+      .getImage(digest)
+      .remove({ force: true })
+      .catch(() => {});
+    throw error;
+  }
+  // Only a whole image gets the tag that it is looked up by.
+  const [repo, tag] = imageTag(name, inputHash).split(":");
+  await docker.getImage(digest).tag({ repo: repo as string, tag: tag as string });
+  const built = await imageWithInputs(docker, name, inputHash);
+  if (!built) {
+    throw new SallyportError("image-failed", `${name} was built as ${digest} and does not carry its labels`, {
+      next: "build again; if it stays so, the engine's builder drops labels",
+    });
+  }
+  onProgress(`built ${built.tag} ${built.digest}`);
+  return built;
+}
+
+/** The Node that goes into the base image is the one that runs now, so that what was tested outside runs inside. */
+function nodeBinary(): string {
+  if (Number(process.versions.node.split(".")[0]) < oldestNode) {
+    throw new SallyportError(
+      "image-failed",
+      `this is Node ${process.versions.node}; the base image needs ${oldestNode}`,
+      {
+        next: `run with Node ${oldestNode} or later, such as by bin/sallyport`,
+      },
+    );
+  }
+  return process.execPath;
+}
+
+interface BuildRun {
+  name: string;
+  directory: string;
+  parts: ContextParts;
+  from: string;
+  inputHash: string;
+  force: boolean;
+  onProgress: (line: string) => void;
+}
+
+async function runBuild(docker: Docker, run: BuildRun): Promise<string> {
+  const log: string[] = [];
+  const failed = (why: string, cause?: unknown): SallyportError =>
+    new SallyportError("image-failed", `building ${run.name}: ${why}\n${log.slice(-30).join("\n")}`, {
+      next: `correct ${join(run.directory, "Dockerfile")} and build again`,
+      cause,
+    });
+  const abortSignal = AbortSignal.timeout(buildMilliseconds);
+  let stream: NodeJS.ReadableStream;
+  try {
+    stream = await docker.buildImage(await packContext(run.directory, run.parts), {
+      version: "1",
+      // No layer may hold what a registry said on the day of the build: packages come by the lockfile, from outside.
+      networkmode: "none",
+      buildargs: { BASE: run.from },
+      labels: { [labels.image]: run.name, [labels.inputs]: run.inputHash, [labels.base]: run.from },
+      nocache: run.force,
+      rm: true,
+      forcerm: true,
+      abortSignal,
+    });
+  } catch (cause) {
+    throw failed(String((cause as Error).message ?? cause), cause);
+  }
+  let digest = "";
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(
+      stream,
+      (error) => (error ? reject(failed(abortSignal.aborted ? "it took too long" : error.message, error)) : resolve()),
+      (event: { stream?: string; error?: string; aux?: { ID?: string } }) => {
+        if (event.aux?.ID !== undefined) digest = event.aux.ID;
+        for (const line of (event.stream ?? event.error ?? "").split("\n")) {
+          if (line.trim() === "") continue;
+          log.push(line);
+          run.onProgress(line);
+        }
+      },
+    );
+  });
+  if (digest === "") throw failed("the engine ended the build without an image");
+  return digest;
+}

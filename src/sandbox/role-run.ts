@@ -1,0 +1,42 @@
+/**
+ * One role's turn in a sandbox, as the gate and the loop ask for it. The host composes it out of the engine, the
+ * gateway and the ledger, and injects it: neither of the three knows the others.
+ */
+import type { Role } from "../domain/identity.ts";
+import type { ModelRoute, NetworkRule } from "../domain/policy.ts";
+import type { SandboxMount, SandboxResult } from "./engine.ts";
+
+/** What a verb answers to the harness. */
+export interface VerbAnswer {
+  status: number;
+  body: unknown;
+}
+
+/** The sandbox's one way out. Without it a sandbox has no socket at all. */
+export interface RoleLane {
+  network: readonly NetworkRule[];
+  models: Readonly<Record<string, ModelRoute>>;
+  requests: number;
+  verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
+}
+
+export interface RoleRun {
+  delegation: string;
+  attempt: number;
+  role: Role;
+  image: string;
+  command: readonly string[];
+  environment: Readonly<Record<string, string>>;
+  directory: string;
+  mounts: readonly SandboxMount[];
+  limits: { runtime: string; cpus: number; memory: number; pids: number; disk: number };
+  /** Milliseconds. */
+  wall: number;
+  /** Bytes it may print. */
+  output: number;
+  lane?: RoleLane;
+  /** Aborting ends the sandbox as `stopped`. */
+  signal: AbortSignal;
+}
+
+export type RunRole = (run: RoleRun) => Promise<SandboxResult & { sandbox: string }>;
