@@ -166,7 +166,11 @@ async function executeAndCollect(
       limits: { entries: layerInodes, bytes: policy.sandbox.disk, fileBytes: 64 * 1024 * 1024 },
       visible: pathMatcher(policy.filesystem.visible),
       ref: `${id}/${number}`,
-      message: `proposal ${id} attempt ${number}\n`,
+      commit: {
+        message: `Proposal of ${id}, attempt ${number}\n`,
+        author: { name: "Sallyport quarantine", email: "sallyport@localhost" },
+        date: new Date(record.accepted),
+      },
     });
     tools.note({ type: "sandbox.wrote", delegation: id, data: { sandbox: turn.sandbox, ...wrote(collected) } });
     if (!collected.ok) return rejectedByHost(collected.findings);

@@ -5,6 +5,7 @@ import { type Delegation, executorSpend } from "../domain/delegation.ts";
 import type { SandboxEnd } from "../domain/event.ts";
 import type { HarnessFile } from "../domain/harness.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
+import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { VerbAnswer } from "../sandbox/role-run.ts";
 import { executorBrief, executorPrompt } from "./prompt.ts";
 import type { LoopTools } from "./tools.ts";
@@ -72,9 +73,7 @@ export async function runExecutor(
     },
     note: async (body: unknown): Promise<VerbAnswer> => (textOf(body) ? { status: 200, body: { ok: true } } : malformed),
   };
-  const base = harness.model ? `http://127.0.0.1:3128/model/${harness.model.route}` : "";
-  const fill = (text: string) =>
-    text.replaceAll("{model}", harness.model?.name ?? "").replaceAll("{base}", base);
+  const start = await prepareHarness(harness, executorPrompt(brief), place.directory);
   const route = harness.model ? policy.models[harness.model.route] : undefined;
   try {
     const result = await tools.runRole({
@@ -82,17 +81,14 @@ export async function runExecutor(
       attempt,
       role: "executor",
       image: record.images.executor,
-      // The prompt is put in last and whole: a slot's name in it stays text.
-      command: harness.command.map((word) => (word === "{prompt}" ? executorPrompt(brief) : fill(word))),
-      environment: {
-        ...baseEnvironment(true),
-        ...Object.fromEntries(Object.entries(harness.environment).map(([name, value]) => [name, fill(value)])),
-      },
+      command: start.command,
+      environment: { ...baseEnvironment(true), ...start.environment },
       directory: "/workspace",
       mounts: [
         { source: place.workspace, target: "/workspace", writable: true },
         { source: place.baseTree, target: "/worktree", writable: false },
         { source: folder, target: "/brief", writable: false },
+        ...start.mounts,
       ],
       limits: policy.sandbox,
       wall: Math.max(1, policy.budget.wall - spent.wall),

@@ -16,5 +16,8 @@ export const waitQuery = z.strictObject({
   /** The `updated` time the caller knows; the answer comes when it differs, or at rest. */
   since: z.string().max(40).optional(),
 });
-export const logQuery = z.strictObject({ follow: z.stringbool().default(false), from: z.coerce.number().int().nonnegative().default(0) });
+export const logQuery = z.strictObject({
+  follow: z.stringbool().default(false),
+  from: z.coerce.number().int().nonnegative().default(0),
+});
 export const diffQuery = z.strictObject({ attempt: z.coerce.number().int().positive().optional() });

@@ -1,7 +1,7 @@
 /** The brief: what a planner writes for one delegation. Schema only. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
-import { budget, networkRule, pathPattern } from "./policy.ts";
+import { networkRule, pathPattern, settledBudget, writtenBudget } from "./policy.ts";
 
 const text = (max: number) => z.string().trim().min(1).max(max);
 
@@ -32,30 +32,39 @@ export const criterion = z.strictObject({
 });
 export type Criterion = z.infer<typeof criterion>;
 
-export const brief = z
-  .strictObject({
-    title: z
-      .string()
-      .trim()
-      .min(3)
-      .max(120)
-      .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
-    intent: text(10_000).describe("What this is for. The verifier sees it."),
-    instructions: text(50_000).describe("How to go about it. Only the executor sees it."),
-    accept: z.array(criterion).min(1).max(50),
-    executor: shortName.describe("The harness that executes."),
-    policy: shortName.describe("The operator's policy; the lines below may only narrow it."),
-    writable: z.array(pathPattern).max(256).optional(),
-    visible: z.array(pathPattern).max(256).optional(),
-    network: z.array(networkRule).max(500).optional(),
-    models: z.array(shortName).max(20).optional(),
-    budget: budget.partial().optional(),
-    breaks: z.array(text(1000)).max(200).default([]).describe("Base tests that this change is meant to break, by id."),
-  })
-  .refine((b) => new Set(b.accept.map((a) => a.id)).size === b.accept.length, {
-    message: "two acceptance criteria have the same id",
-    path: ["accept"],
-  });
+const briefOf = (budget: typeof writtenBudget | typeof settledBudget) =>
+  z
+    .strictObject({
+      title: z
+        .string()
+        .trim()
+        .min(3)
+        .max(120)
+        .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
+      intent: text(10_000).describe("What this is for. The verifier sees it."),
+      instructions: text(50_000).describe("How to go about it. Only the executor sees it."),
+      accept: z.array(criterion).min(1).max(50),
+      executor: shortName.describe("The harness that executes."),
+      policy: shortName.describe("The operator's policy; the lines below may only narrow it."),
+      writable: z.array(pathPattern).max(256).optional(),
+      visible: z.array(pathPattern).max(256).optional(),
+      network: z.array(networkRule).max(500).optional(),
+      models: z.array(shortName).max(20).optional(),
+      budget: budget.partial().optional(),
+      breaks: z
+        .array(text(1000))
+        .max(200)
+        .default([])
+        .describe("Base tests that this change is meant to break, by id."),
+    })
+    .refine((b) => new Set(b.accept.map((a) => a.id)).size === b.accept.length, {
+      message: "two acceptance criteria have the same id",
+      path: ["accept"],
+    });
+/** A brief as it is written. */
+export const brief = briefOf(writtenBudget);
+/** A brief once it is read: what the ledger holds. */
+export const settledBrief = briefOf(settledBudget);
 export type Brief = z.infer<typeof brief>;
 
 /** The files that a brief's checks name, by file name, as base64: they travel with the brief. */

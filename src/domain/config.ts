@@ -4,16 +4,31 @@ import { shortName } from "./identity.ts";
 
 /** What one planner may do. Left-out lists allow nothing. */
 export const plannerRights = z.strictObject({
-  repositories: z.array(z.string().startsWith("/")).max(1000).default([]).describe("Canonical paths of host repositories, or globs over them."),
-  refs: z.array(z.string().startsWith("refs/heads/")).max(1000).default([]).describe("Branches it may land on, as full names or globs."),
+  repositories: z
+    .array(z.string().startsWith("/"))
+    .max(1000)
+    .default([])
+    .describe("Canonical paths of host repositories, or globs over them."),
+  refs: z
+    .array(z.string().startsWith("refs/heads/"))
+    .max(1000)
+    .default([])
+    .describe("Branches it may land on, as full names or globs."),
 });
 export type PlannerRights = z.infer<typeof plannerRights>;
 
 export const hostConfig = z.strictObject({
   version: z.literal(1),
-  planners: z.record(shortName, plannerRights).default({}).describe("By planner; `default` is whoever may open the host's socket."),
+  planners: z
+    .record(shortName, plannerRights)
+    .default({})
+    .describe("By planner; `default` is whoever may open the host's socket."),
   lanes: z.number().int().min(1).max(256).default(2).describe("How many delegations run at once."),
   queue: z.number().int().min(0).max(100_000).default(1000).describe("How many more may wait."),
-  policies: z.array(z.string().startsWith("/")).max(20).default([]).describe("Directories of the operator's policies, looked at before the shipped ones."),
+  policies: z
+    .array(z.string().startsWith("/"))
+    .max(20)
+    .default([])
+    .describe("Directories of the operator's policies, looked at before the shipped ones."),
 });
 export type HostConfig = z.infer<typeof hostConfig>;

@@ -1,7 +1,7 @@
 /** States of a delegation, and the record that a fold over the ledger gives for each. */
 import { exitCode } from "./error.ts";
-import type { Role } from "./identity.ts";
 import type { EventData, Proposal } from "./event.ts";
+import type { Role } from "./identity.ts";
 import type { Finding } from "./rejection.ts";
 import type { TestReport } from "./test-report.ts";
 import type { Verdict } from "./verdict.ts";

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
-import { brief, checkFiles } from "./brief.ts";
+import { checkFiles, settledBrief } from "./brief.ts";
 import { delegationId, imageDigest, objectId, role, sha256 } from "./identity.ts";
 import { policy } from "./policy.ts";
 import { finding } from "./rejection.ts";
@@ -46,7 +46,7 @@ export const events = {
     base: objectId,
     ref: z.string(),
     planner: z.string(),
-    brief,
+    brief: settledBrief,
     checkFiles,
     policy,
     policyDigest: sha256,

@@ -1,7 +1,7 @@
 /** The policy file: what an executor may see, reach, spend and touch. Schema only; meaning is in src/policy/. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
-import { count, duration, size } from "./units.ts";
+import { settled, type Units, written } from "./units.ts";
 
 /** A glob over paths relative to the repository's root. */
 export const pathPattern = z
@@ -47,36 +47,47 @@ export type ModelRoute = z.infer<typeof modelRoute>;
 const paths = z.array(pathPattern).max(256);
 const names = z.record(shortName, modelRoute);
 
-export const sandboxLimits = z.strictObject({
-  runtime: z.enum(["runc"]).describe("The engine's runtime."),
-  cpus: z.number().min(0.1).max(256),
-  memory: size.describe("Memory, without swap, such as 4GiB."),
-  pids: z.number().int().min(16).max(65536),
-  disk: size.describe("The most a sandbox may write to its layer, such as 4GiB."),
-});
+function limitsOf(units: Units) {
+  return z.strictObject({
+    runtime: z.enum(["runc"]).describe("The engine's runtime."),
+    cpus: z.number().min(0.1).max(256),
+    memory: units.size.describe("Memory, without swap, such as 4GiB."),
+    pids: z.number().int().min(16).max(65536),
+    disk: units.size.describe("The most a sandbox may write to its layer, such as 4GiB."),
+  });
+}
 
-export const budget = z.strictObject({
-  wall: duration.describe("Wall time of the executor over all attempts; each run of the tester and the verifier may take as long."),
-  requests: count.describe("Requests of the executor through the gateway over all attempts. 0 means none."),
-  attempts: z.number().int().min(1).max(20),
-  patch: size.describe("The largest patch that may be proposed."),
-  output: size.describe("The most a harness may print in one attempt before it is ended."),
-});
-export type Budget = z.infer<typeof budget>;
+function budgetOf(units: Units) {
+  return z.strictObject({
+    wall: units.duration.describe(
+      "Wall time of the executor over all attempts; each run of the tester and the verifier may take as long.",
+    ),
+    requests: units.count.describe("Requests of the executor through the gateway over all attempts. 0 means none."),
+    attempts: z.number().int().min(1).max(20),
+    patch: units.size.describe("The largest patch that may be proposed."),
+    output: units.size.describe("The most a harness may print in one attempt before it is ended."),
+  });
+}
+export const writtenBudget = budgetOf(written);
+export const settledBudget = budgetOf(settled);
+export type Budget = z.infer<typeof settledBudget>;
 
-export const testCommands = z.strictObject({
-  setup: z.string().min(1).optional().describe("Runs once on the base tree, with the policy's network."),
-  run: z.string().min(1).describe("Runs the tests, without any socket."),
-  report: z
-    .enum(["exit", "junit"])
-    .describe("`exit`: the exit code alone. `junit`: JUnit XML written to $SALLYPORT_REPORT."),
-  runner: z.enum(["node-test"]).optional().describe("Whose test files the host plants (with `junit`)."),
-  plant: z.string().optional().describe("The folder the planted tests go to (with `junit`); left out: `test`."),
-  evidence: paths.describe("Tests and their configuration: put back from the base for the second run."),
-  wall: duration.optional().describe("Wall time of one run; left out: the budget's."),
-  image: shortName.optional().describe("The image the tests and checks run in; left out: `base`."),
-});
-export type TestCommands = z.infer<typeof testCommands>;
+function testsOf(units: Units) {
+  return z.strictObject({
+    setup: z.string().min(1).optional().describe("Runs once on the base tree, with the policy's network."),
+    run: z.string().min(1).describe("Runs the tests, without any socket."),
+    report: z
+      .enum(["exit", "junit"])
+      .describe("`exit`: the exit code alone. `junit`: JUnit XML written to $SALLYPORT_REPORT."),
+    runner: z.enum(["node-test"]).optional().describe("Whose test files the host plants (with `junit`)."),
+    plant: z.string().optional().describe("The folder the planted tests go to (with `junit`); left out: `test`."),
+    evidence: paths.describe("Tests and their configuration: put back from the base for the second run."),
+    wall: units.duration.optional().describe("Wall time of one run; left out: the budget's."),
+    image: shortName.optional().describe("The image the tests and checks run in; left out: `base`."),
+  });
+}
+const settledTests = testsOf(settled);
+export type TestCommands = z.infer<typeof settledTests>;
 
 export const verifierChoice = z.strictObject({
   harness: shortName.describe("The image that verifies."),
@@ -92,14 +103,14 @@ export const expectation = z.strictObject({
 export const policyFile = z.strictObject({
   version: z.literal(1),
   extends: shortName.optional(),
-  sandbox: sandboxLimits.partial().optional(),
+  sandbox: limitsOf(written).partial().optional(),
   filesystem: z
     .strictObject({ visible: paths.optional(), writable: paths.optional(), protected: paths.optional() })
     .optional(),
   network: z.array(networkRule).max(5000).optional(),
   models: names.optional(),
-  budget: budget.partial().optional(),
-  tests: testCommands.optional(),
+  budget: writtenBudget.partial().optional(),
+  tests: testsOf(written).optional(),
   verifier: verifierChoice.partial().optional(),
   expect: z.array(expectation).max(1000).optional(),
 });
@@ -109,12 +120,12 @@ export type PolicyFile = z.infer<typeof policyFile>;
 export const policy = z.strictObject({
   version: z.literal(1),
   name: shortName,
-  sandbox: sandboxLimits,
+  sandbox: limitsOf(settled),
   filesystem: z.strictObject({ visible: paths, writable: paths, protected: paths }),
   network: z.array(networkRule),
   models: names,
-  budget,
-  tests: testCommands.optional(),
+  budget: settledBudget,
+  tests: settledTests.optional(),
   verifier: verifierChoice,
 });
 export type Policy = z.infer<typeof policy>;
@@ -125,3 +136,9 @@ export const unsupportedPolicyKeys: Record<string, string> = {
   "budget.tokens": "tokens are not metered by this version",
   "budget.usd": "money is not metered by this version",
 };
+
+/** The policy file's schema for editors, as JSON Schema (draft 2020-12) of what a person writes. */
+export function policyJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(policyFile, { io: "input" });
+  return { ...schema, title: "Sallyport policy" };
+}

@@ -14,8 +14,8 @@ function parse(text: string, units: Record<string, number>): number | undefined 
 }
 
 function unit(units: Record<string, number>, what: string, example: string) {
-  return z.union([z.string(), z.number().int().nonnegative()]).transform((value, context) => {
-    const parsed = typeof value === "number" ? (value === 0 ? 0 : parse(String(value), units)) : parse(value, units);
+  return z.union([z.string(), z.literal(0)]).transform((value, context) => {
+    const parsed = value === 0 ? 0 : parse(value, units);
     if (parsed === undefined) {
       context.addIssue({
         code: "custom",
@@ -27,12 +27,22 @@ function unit(units: Record<string, number>, what: string, example: string) {
   });
 }
 
-/** A size in bytes: `4GiB`, `512KiB`, `100B`. */
-export const size = unit(sizeUnits, "a size", "4GiB or 512KiB");
-/** A duration in milliseconds: `20m`, `90s`, `500ms`. */
-export const duration = unit(timeUnits, "a duration", "20m or 90s");
-/** A count: `400`, `2k`, `2M`. */
-export const count = unit(countUnits, "a count", "400 or 2M");
+/** Amounts as people write them: sizes in bytes (`4GiB`), durations in milliseconds (`20m`), counts (`400`, `2M`). */
+export const written = {
+  size: unit(sizeUnits, "a size", "4GiB or 512KiB"),
+  duration: unit(timeUnits, "a duration", "20m or 90s"),
+  count: z.union([
+    z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+    unit(countUnits, "a count", "400 or 2M"),
+  ]),
+};
+
+const whole = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+/** The same amounts once they are read: whole numbers of bytes, milliseconds, things. */
+export const settled = { size: whole, duration: whole, count: whole };
+
+/** Either form: a schema over amounts is made for one of them. */
+export type Units = typeof written | typeof settled;
 
 /** Bytes for people: the largest binary unit that keeps the number readable. */
 export function showSize(bytes: number): string {

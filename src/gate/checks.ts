@@ -99,7 +99,6 @@ async function runAbsent(
     checks: checks.map((check) => ({ id: check.id, absent: check.pattern, files: paths.filter(pathMatcher([check.in])) })),
   };
   const files = { "input.json": Buffer.from(JSON.stringify(input)).toString("base64") };
-  const output: Buffer[] = [];
   const result = await withCleanTree(place, "check-absent", tree, ({ workspace }) =>
     withFolder(join(place.directory, "check-absent-input"), files, (folder) =>
       context.runRole({
@@ -121,28 +120,23 @@ async function runAbsent(
       }),
     ),
   );
-  output.push(result.output.head);
-  const answers = readAnswers(Buffer.concat(output).toString("utf8"));
+  const answers = readAnswers(result.output.head.toString("utf8"));
   return checks.map(({ id, criterion, must }) => {
     const answer = answers.get(id);
     const found = answer?.found ?? [];
-    const at = found[0];
-    const detail = answer
-      ? at
-        ? `${must} (still at ${found.map((f) => `${f.path}:${f.line}`).join(", ")})`.slice(0, 2000)
-        : ""
-      : "the check did not run to its end";
+    const where = found.length > 0 ? `still at ${found.map((f) => `${f.path}:${f.line}`).join(", ")}` : (answer?.detail ?? "the check did not run to its end");
+    const detail = answer?.ok ? "" : `${must} (${where})`.slice(0, 2000);
     return { id, criterion, kind: "absent" as const, ok: answer?.ok === true && found.length === 0, found, detail };
   });
 }
 
-type Answer = Pick<CheckResult, "id" | "ok" | "found">;
-const answer = checkResult.pick({ id: true, ok: true, found: true });
+type Answer = Pick<CheckResult, "id" | "ok" | "found" | "detail">;
+const answer = checkResult.pick({ id: true, ok: true, found: true, detail: true });
 
 function readAnswers(text: string): Map<string, Answer> {
   try {
     const parsed: unknown = JSON.parse(text);
-    return new Map((Array.isArray(parsed) ? parsed : []).map((item) => answer.parse(item)).map((item) => [item.id, item]));
+    return new Map((Array.isArray(parsed) ? parsed : []).map((item: unknown) => answer.parse(item)).map((item) => [item.id, item]));
   } catch {
     return new Map();
   }

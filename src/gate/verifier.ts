@@ -10,6 +10,7 @@ import type { Policy } from "../domain/policy.ts";
 import type { TestReport } from "../domain/test-report.ts";
 import { type Verdict, verdict as verdictSchema } from "../domain/verdict.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
+import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { RunRole, VerbAnswer } from "../sandbox/role-run.ts";
 
 export interface VerifierContext {
@@ -61,23 +62,16 @@ export async function askVerifier(
 
     let verdict: Verdict | undefined;
     let malformed = 0;
-    const fill = (text: string) =>
-      text
-        .replaceAll("{prompt}", prompt)
-        .replaceAll("{model}", harness.model?.name ?? "")
-        .replaceAll("{base}", harness.model ? `http://127.0.0.1:3128/model/${harness.model.route}` : "");
+    const start = await prepareHarness(harness, prompt, context.directory);
     const result = await context.runRole({
       delegation: context.delegation,
       attempt: context.attempt,
       role: "verifier",
       image: context.image,
-      command: harness.command.map(fill),
-      environment: {
-        ...baseEnvironment(true),
-        ...Object.fromEntries(Object.entries(harness.environment).map(([name, value]) => [name, fill(value)])),
-      },
+      command: start.command,
+      environment: { ...baseEnvironment(true), ...start.environment },
       directory: "/case",
-      mounts: [{ source: folder, target: "/case", writable: false }],
+      mounts: [{ source: folder, target: "/case", writable: false }, ...start.mounts],
       limits: policy.sandbox,
       wall: policy.budget.wall,
       output: policy.budget.output,
@@ -118,7 +112,7 @@ export async function askVerifier(
         return { reason: "host", message: `The verifier's sandbox ended as ${result.end}.` };
     }
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(context.directory, { recursive: true, force: true });
   }
 }
 

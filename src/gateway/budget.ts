@@ -1,5 +1,5 @@
 /** A lane's requests: counted before anything is awaited, so that no number of them at once passes the cap. */
-import { recordedOverBudget } from "./limits.ts";
+import { overBudgetDelay, recordedOverBudget } from "./limits.ts";
 
 export interface Budget {
   /** Takes one. `record` says whether a refusal is still recorded by itself. */
@@ -25,4 +25,9 @@ export function createBudget(requests: number): Budget {
     over: () => refused > 0,
     unrecorded: () => Math.max(0, refused - recordedOverBudget),
   };
+}
+
+/** What an answer over the budget waits: a flood of refused calls must stay cheap for the other lanes. */
+export function delayOverBudget(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, overBudgetDelay).unref());
 }

@@ -16,7 +16,10 @@ export interface Channel {
 type Answer = { status: number; body: unknown };
 
 /** Opens the channel. Ends the process the moment it is closed: without a daemon nothing may be decided. */
-export function createChannel(commands: { open(lane: LaneSpec): Promise<void>; close(sandbox: string): Promise<void> }): Channel {
+export function createChannel(commands: {
+  open(lane: LaneSpec): Promise<void>;
+  close(sandbox: string): Promise<void>;
+}): Channel {
   const calls = new Map<number, (answer: Answer) => void>();
   const waiting: Array<() => void> = [];
   let backlog = 0;
@@ -31,7 +34,8 @@ export function createChannel(commands: { open(lane: LaneSpec): Promise<void>; c
   const command = (id: number, work: Promise<void>) => {
     work.then(
       () => send({ type: "done", id, failure: undefined }),
-      (error: unknown) => send({ type: "done", id, failure: (error instanceof Error ? error.message : String(error)).slice(0, 2000) }),
+      (error: unknown) =>
+        send({ type: "done", id, failure: (error instanceof Error ? error.message : String(error)).slice(0, 2000) }),
     );
   };
 
@@ -66,7 +70,10 @@ export function createChannel(commands: { open(lane: LaneSpec): Promise<void>; c
       const id = nextCall++;
       const timer = setTimeout(() => {
         calls.delete(id);
-        resolve({ status: 504, body: { code: "verb-late", rule: "verbs", why: "the host did not answer in time", next: "Send it again." } });
+        resolve({
+          status: 504,
+          body: { code: "verb-late", rule: "verbs", why: "the host did not answer in time", next: "Send it again." },
+        });
       }, verbTime);
       calls.set(id, (answer) => {
         clearTimeout(timer);

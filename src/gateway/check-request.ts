@@ -74,13 +74,18 @@ export function checkRequest(head: Head, inside?: string): Checked {
   const host = hosts[0];
   if (host === undefined && !connect) return refuse("host-missing", "no Host header", "Send exactly one.");
   if (host !== undefined && !/^[A-Za-z0-9._:[\]-]+$/.test(host)) {
-    return refuse("host-invalid", "the Host header is not a host with an optional port", "Send the authority of the URL.");
+    return refuse(
+      "host-invalid",
+      "the Host header is not a host with an optional port",
+      "Send the authority of the URL.",
+    );
   }
 
   const found = readTarget(head, host, inside);
   if (!found.ok) return found;
   const lengths = headerValues(rawHeaders, "content-length");
-  const body = headerValues(rawHeaders, "transfer-encoding").length > 0 || (lengths.length > 0 && !/^0+$/.test(lengths[0] ?? ""));
+  const body =
+    headerValues(rawHeaders, "transfer-encoding").length > 0 || (lengths.length > 0 && !/^0+$/.test(lengths[0] ?? ""));
   return { ok: true, target: found.target, body, expectContinue: headerValues(rawHeaders, "expect").length > 0 };
 }
 
@@ -89,22 +94,42 @@ function checkFraming(method: string, rawHeaders: readonly string[]): Denial | u
   const lengths = headerValues(rawHeaders, "content-length");
   const codings = headerValues(rawHeaders, "transfer-encoding");
   if (lengths.length > 1 || (lengths.length > 0 && codings.length > 0)) {
-    return malformed("framing", "the length of the body is said twice", "Send Content-Length or Transfer-Encoding, once.");
+    return malformed(
+      "framing",
+      "the length of the body is said twice",
+      "Send Content-Length or Transfer-Encoding, once.",
+    );
   }
   if (lengths.some((value) => !/^\d{1,15}$/.test(value))) {
     return malformed("framing", "Content-Length is not a plain number", "Send it as decimal digits.");
   }
   if (codings.length > 1 || codings.some((value) => value.toLowerCase() !== "chunked")) {
-    return malformed("framing", "a transfer coding other than chunked", "Send Transfer-Encoding: chunked, or a Content-Length.");
+    return malformed(
+      "framing",
+      "a transfer coding other than chunked",
+      "Send Transfer-Encoding: chunked, or a Content-Length.",
+    );
   }
   // RFC 9110 9.3.1: no meaning, and a next hop that does not read it takes the body for a request.
   if (bodiless.has(method) && (codings.length > 0 || lengths.some((value) => !/^0+$/.test(value)))) {
     return malformed("body-refused", `a ${method} request with a body`, "Send it without, or use POST.");
   }
   // h2c and WebSocket leave HTTP/1.1 inside a connection that was decided for one request.
-  const connection = headerValues(rawHeaders, "connection").join(",").toLowerCase().split(",").map((token) => token.trim());
-  if (headerValues(rawHeaders, "upgrade").length > 0 || connection.includes("upgrade") || headerValues(rawHeaders, "http2-settings").length > 0) {
-    return malformed("upgrade", "a change of protocol was asked for", "Speak plain HTTP/1.1; WebSockets and h2c are not carried.");
+  const connection = headerValues(rawHeaders, "connection")
+    .join(",")
+    .toLowerCase()
+    .split(",")
+    .map((token) => token.trim());
+  if (
+    headerValues(rawHeaders, "upgrade").length > 0 ||
+    connection.includes("upgrade") ||
+    headerValues(rawHeaders, "http2-settings").length > 0
+  ) {
+    return malformed(
+      "upgrade",
+      "a change of protocol was asked for",
+      "Speak plain HTTP/1.1; WebSockets and h2c are not carried.",
+    );
   }
   if (headerValues(rawHeaders, "trailer").length > 0) {
     return malformed("trailer", "trailer fields were announced", "Send the fields in the header.");
@@ -124,29 +149,45 @@ function readTarget(head: Head, host: string | undefined, inside: string | undef
       return refuse("tunnel-nested", "a CONNECT inside a tunnel", "Open each tunnel on a connection of its own.");
     }
     const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(target);
-    if (!match) return refuse("target", "the target of CONNECT is not host:port", "Send CONNECT host:port, without userinfo.");
+    if (!match)
+      return refuse("target", "the target of CONNECT is not host:port", "Send CONNECT host:port, without userinfo.");
     // Some clients leave the port out of the Host of a CONNECT; another host or another port is a disagreement.
     if (host !== undefined && !agree(host, target) && !agree(host, match[1] ?? "")) {
-      return refuse("host-mismatch", "the CONNECT target and the Host header disagree", "Name the same authority in both.");
+      return refuse(
+        "host-mismatch",
+        "the CONNECT target and the Host header disagree",
+        "Name the same authority in both.",
+      );
     }
     return found({ form: "tunnel", authority: target });
   }
   if (target.startsWith("/")) {
     if (inside !== undefined) {
       if (!agreeHttp(host ?? "", inside)) {
-        return refuse("host-mismatch", "the tunnel's target and the Host header disagree", "Name the same authority in both.");
+        return refuse(
+          "host-mismatch",
+          "the tunnel's target and the Host header disagree",
+          "Name the same authority in both.",
+        );
       }
-      return found(isOwn(inside) ? { form: "own", path: target } : { form: "elsewhere", url: `http://${inside}${target}` });
+      return found(
+        isOwn(inside) ? { form: "own", path: target } : { form: "elsewhere", url: `http://${inside}${target}` },
+      );
     }
     if (!isOwn(host ?? "")) {
-      return refuse("host-mismatch", "an origin-form request whose Host is not the gateway", "Send the whole URL in the request line, as to a proxy.");
+      return refuse(
+        "host-mismatch",
+        "an origin-form request whose Host is not the gateway",
+        "Send the whole URL in the request line, as to a proxy.",
+      );
     }
     return found({ form: "own", path: target });
   }
   const absolute = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target);
   if (!absolute) return refuse("target", "the request target is neither a path nor an http URL", "Send the whole URL.");
   const [, scheme = "", authority = "", rest = ""] = absolute;
-  if (authority.includes("@")) return refuse("userinfo", "the URL holds a user name or password", "Leave it out of the URL.");
+  if (authority.includes("@"))
+    return refuse("userinfo", "the URL holds a user name or password", "Leave it out of the URL.");
   if (scheme.toLowerCase() !== "http") {
     return refuse("scheme", "an https URL in a plain request", "Open a tunnel with CONNECT for https.");
   }
@@ -154,7 +195,11 @@ function readTarget(head: Head, host: string | undefined, inside: string | undef
     return refuse("host-mismatch", "the request line and the Host header disagree", "Name the same authority in both.");
   }
   if (inside !== undefined && !agreeHttp(authority, inside)) {
-    return refuse("host-mismatch", "the request line and the tunnel's target disagree", "Name the same authority in both.");
+    return refuse(
+      "host-mismatch",
+      "the request line and the tunnel's target disagree",
+      "Name the same authority in both.",
+    );
   }
   if (isOwn(authority)) return found({ form: "own", path: rest.startsWith("/") ? rest : `/${rest}` });
   return found({ form: "elsewhere", url: `http://${authority}${rest.startsWith("/") ? rest : `/${rest}`}` });

@@ -4,7 +4,10 @@
  */
 import { helloBytes } from "./limits.ts";
 
-export type Hello = { state: "more" } | { state: "name"; serverName: string | undefined } | { state: "bad"; why: string };
+export type Hello =
+  | { state: "more" }
+  | { state: "name"; serverName: string | undefined }
+  | { state: "bad"; why: string };
 
 const bad = (why: string): Hello => ({ state: "bad", why });
 
@@ -20,11 +23,13 @@ export function readClientHello(bytes: Buffer): Hello {
   let at = 0;
   let need = 4;
   while (have < need) {
-    if (at + 5 > bytes.length) return bytes.length > helloBytes ? bad("a ClientHello without an end") : { state: "more" };
+    if (at + 5 > bytes.length)
+      return bytes.length > helloBytes ? bad("a ClientHello without an end") : { state: "more" };
     if (bytes[at] !== 0x16 || bytes[at + 1] !== 0x03) return bad("not a TLS handshake record");
     const length = bytes.readUInt16BE(at + 3);
     if (length === 0 || length > 16384) return bad("a TLS record of a refused length");
-    if (at + 5 + length > bytes.length) return bytes.length > helloBytes ? bad("a ClientHello without an end") : { state: "more" };
+    if (at + 5 + length > bytes.length)
+      return bytes.length > helloBytes ? bad("a ClientHello without an end") : { state: "more" };
     handshake.push(bytes.subarray(at + 5, at + 5 + length));
     have += length;
     at += 5 + length;

@@ -27,9 +27,10 @@ export interface Rules {
 
 /** The functions of src/policy that the gateway is given. */
 export interface Decisions {
-  canonicalRequest(
-    request: { method: string; url: string },
-  ): { ok: true; request: CanonicalRequest } | { ok: false; code: string; why: string };
+  canonicalRequest(request: {
+    method: string;
+    url: string;
+  }): { ok: true; request: CanonicalRequest } | { ok: false; code: string; why: string };
   compileRules(rules: readonly NetworkRule[]): Rules;
   classifyAddress(text: string): { ok: true; canonical: string } | { ok: false; kind: string };
   sameAddress(a: string, b: string): boolean;

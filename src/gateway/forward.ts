@@ -45,7 +45,11 @@ export function forward(exchange: Forward): Promise<Outcome> {
     if (over) return;
     if (!response.headersSent && !response.destroyed) {
       status = answer;
-      answerDenial(response, { status: answer, code, rule: "upstream", why, next: "Try again; the request itself was allowed." }, true);
+      answerDenial(
+        response,
+        { status: answer, code, rule: "upstream", why, next: "Try again; the request itself was allowed." },
+        true,
+      );
     } else response.destroy();
     finish(code);
     controller?.abort(new Error(code));
@@ -128,7 +132,8 @@ export function forward(exchange: Forward): Promise<Outcome> {
 
 /** A failure of upstream as code, status and words. TLS failures are never downgraded, so they end here too. */
 export function explain(error: unknown): [code: string, status: number, why: string] {
-  if (error instanceof errors.ConnectTimeoutError) return ["upstream-timeout", 504, "upstream did not accept a connection in time"];
+  if (error instanceof errors.ConnectTimeoutError)
+    return ["upstream-timeout", 504, "upstream did not accept a connection in time"];
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
     return ["upstream-timeout", 504, "upstream was silent for too long"];
   }

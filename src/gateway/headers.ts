@@ -1,7 +1,14 @@
 /** Which header fields cross the gateway. What belongs to one connection, or says something about the proxy, stays. */
 
 const hop: ReadonlySet<string> = new Set([
-  "connection", "proxy-connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
+  "connection",
+  "proxy-connection",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
 ]);
 
 /**
@@ -9,8 +16,16 @@ const hop: ReadonlySet<string> = new Set([
  * what was decided.
  */
 const overrides: ReadonlySet<string> = new Set([
-  "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-original-uri", "x-rewrite-url",
-  "x-host", "forwarded", "x-original-host", "x-real-ip",
+  "x-http-method-override",
+  "x-http-method",
+  "x-method-override",
+  "x-original-url",
+  "x-original-uri",
+  "x-rewrite-url",
+  "x-host",
+  "forwarded",
+  "x-original-host",
+  "x-real-ip",
 ]);
 
 function named(raw: readonly string[]): Set<string> {
@@ -36,7 +51,8 @@ export function requestHeaders(raw: readonly string[], body: boolean): string[] 
       if (body) kept.push(name, raw[i + 1] ?? "");
       continue;
     }
-    if (lower === "host" || lower === "expect" || hop.has(lower) || overrides.has(lower) || dropped.has(lower)) continue;
+    if (lower === "host" || lower === "expect" || hop.has(lower) || overrides.has(lower) || dropped.has(lower))
+      continue;
     // Underscores: many upstreams fold `_` into `-`, which would bring a dropped field back.
     if (lower.startsWith("proxy-") || lower.startsWith("x-forwarded-") || lower.includes("_")) continue;
     kept.push(name, raw[i + 1] ?? "");
@@ -50,7 +66,8 @@ export function responseHeaders(upstream: Record<string, string | string[] | und
   const dropped = named(connection === undefined ? [] : [connection].flat().flatMap((value) => ["connection", value]));
   const kept: string[] = [];
   for (const [name, value] of Object.entries(upstream)) {
-    if (value === undefined || hop.has(name) || dropped.has(name) || name.startsWith("proxy-") || name === "alt-svc") continue;
+    if (value === undefined || hop.has(name) || dropped.has(name) || name.startsWith("proxy-") || name === "alt-svc")
+      continue;
     for (const one of [value].flat()) kept.push(name, one);
   }
   return kept;

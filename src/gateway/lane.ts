@@ -3,32 +3,20 @@
  * budget, upstream connections and open records, and takes all of them down at once when the lane is closed.
  */
 import { once } from "node:events";
+import { chmod } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { chmod } from "node:fs/promises";
 import type { Duplex } from "node:stream";
-import { createBudget } from "./budget.ts";
+import { createBudget, delayOverBudget } from "./budget.ts";
 import { checkRequest, type Head } from "./check-request.ts";
-import type { Decisions } from "./decisions.ts";
 import { answerBare, answerDenial, type Denial, malformed, usedUp } from "./denial.ts";
+import type { LaneServices } from "./lane-services.ts";
 import * as limits from "./limits.ts";
 import type { LaneSpec } from "./messages.ts";
-import { openRecord, type Record, type RequestEvent } from "./record.ts";
-import { createResolver, type Lookup } from "./resolve.ts";
+import { openRecord, type Record } from "./record.ts";
+import { createResolver } from "./resolve.ts";
 import { createServe, type Serve } from "./serve.ts";
 import { createUpstream } from "./upstream.ts";
-
-/** What a lane is given by the process around it. */
-export interface LaneServices {
-  decisions: Decisions;
-  lookup: Lookup;
-  emit(event: RequestEvent): void;
-  /** Asks the daemon; resolves with its status and body. */
-  callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
-  /** Resolves when the daemon's record keeps up: nothing is decided that could not be recorded. */
-  room(): Promise<void>;
-  now(): number;
-}
 
 export interface Lane {
   listen(path: string): Promise<void>;
@@ -44,7 +32,11 @@ interface Connection {
   inside?: string;
 }
 
-const pipelined = malformed("pipelined", "a request behind one that is not answered yet", "Wait for each answer, or use more connections.");
+const pipelined = malformed(
+  "pipelined",
+  "a request behind one that is not answered yet",
+  "Wait for each answer, or use more connections.",
+);
 
 export function createLane(spec: LaneSpec, services: LaneServices): Lane {
   const sockets = new Set<Duplex>();
@@ -55,10 +47,16 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
   let closed = false;
 
   const open = (method: string, url: string): Record => {
-    const record = openRecord(spec.sandbox, method, url, (event) => {
-      records.delete(record);
-      services.emit(event);
-    }, services.now);
+    const record = openRecord(
+      spec.sandbox,
+      method,
+      url,
+      (event) => {
+        records.delete(record);
+        services.emit(event);
+      },
+      services.now,
+    );
     records.add(record);
     return record;
   };
@@ -85,6 +83,7 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
       connections.set(socket, { open: 0, pipelined: false, inside: authority });
       if (bytes.length > 0) socket.unshift(bytes);
       server.emit("connection", socket);
+      socket.resume();
     },
   });
 
@@ -163,31 +162,67 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
   const onFault = async (error: Error & { code?: string }, socket: Duplex) => {
     if (closed || error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
     if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
-      return answerBare(socket, malformed("request-late", "the request did not arrive in time", "Send it at once.", 408));
+      if (connectionOf(socket).open > 0) return socket.destroy();
+      return answerBare(
+        socket,
+        malformed("request-late", "the request did not arrive in time", "Send it at once.", 408),
+      );
     }
     const large = error.code === "HPE_HEADER_OVERFLOW";
-    const denial = spend("-", "-") ?? malformed(
-      large ? "header-too-large" : "malformed",
-      large ? `the header is larger than ${limits.headerBytes} bytes` : `not one HTTP/1.1 request (${error.code ?? "unreadable"})`,
-      "Send one well-formed request.",
-      large ? 431 : 400,
-    );
+    const denial =
+      spend("-", "-") ??
+      malformed(
+        large ? "header-too-large" : "malformed",
+        large
+          ? `the header is larger than ${limits.headerBytes} bytes`
+          : `not one HTTP/1.1 request (${error.code ?? "unreadable"})`,
+        "Send one well-formed request.",
+        large ? 431 : 400,
+      );
     if (denial !== usedUp) open("-", "-").deny(denial);
     // In the middle of another answer these bytes would be read as a part of it.
     if (connectionOf(socket).open > 0) return socket.destroy();
-    if (budget.over()) await delay();
+    if (budget.over()) await delayOverBudget();
     answerBare(socket, denial);
   };
 
-  const guard = <A extends unknown[]>(socketOf: (...a: A) => Duplex, work: (...a: A) => Promise<unknown>) =>
+  const guard =
+    <A extends unknown[]>(socketOf: (...a: A) => Duplex, work: (...a: A) => Promise<unknown>) =>
     (...a: A) => {
       work(...a).catch(() => socketOf(...a).destroy());
     };
-  server.on("request", guard((request: IncomingMessage, _: ServerResponse) => request.socket, (q, s) => onRequest(q, s, false)));
-  server.on("checkContinue", guard((request: IncomingMessage, _: ServerResponse) => request.socket, (q, s) => onRequest(q, s, true)));
-  server.on("checkExpectation", guard((request: IncomingMessage, _: ServerResponse) => request.socket, (q, s) => onRequest(q, s, false)));
-  server.on("connect", guard((_: IncomingMessage, socket: Duplex, __: Buffer) => socket, (q, s, b) => onConnect(q, s as Socket, b)));
-  server.on("clientError", guard((_: Error, socket: Duplex) => socket, onFault));
+  server.on(
+    "request",
+    guard(
+      (request: IncomingMessage, _: ServerResponse) => request.socket,
+      (q, s) => onRequest(q, s, false),
+    ),
+  );
+  server.on(
+    "checkContinue",
+    guard(
+      (request: IncomingMessage, _: ServerResponse) => request.socket,
+      (q, s) => onRequest(q, s, true),
+    ),
+  );
+  server.on(
+    "checkExpectation",
+    guard(
+      (request: IncomingMessage, _: ServerResponse) => request.socket,
+      (q, s) => onRequest(q, s, false),
+    ),
+  );
+  server.on(
+    "connect",
+    guard(
+      (_: IncomingMessage, socket: Duplex, __: Buffer) => socket,
+      (q, s, b) => onConnect(q, s as Socket, b),
+    ),
+  );
+  server.on(
+    "clientError",
+    guard((_: Error, socket: Duplex) => socket, onFault),
+  );
 
   return {
     async listen(path) {
@@ -207,9 +242,4 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
       await done;
     },
   };
-}
-
-/** Waits as long as an answer over the budget does. */
-export function delay(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, limits.overBudgetDelay).unref());
 }

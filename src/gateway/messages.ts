@@ -33,7 +33,8 @@ export type FromGateway =
   | { type: "verb"; id: number; sandbox: string; verb: string; body: unknown };
 
 type Fields = { [key: string]: unknown };
-const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 const isText = (value: unknown, max: number): value is string => typeof value === "string" && value.length <= max;
 
@@ -48,7 +49,8 @@ export function checkLane(lane: unknown): string | undefined {
   if (!isSandboxId(lane.sandbox)) return "the lane's sandbox id is not one";
   if (!role.safeParse(lane.role).success) return "the lane's role is not one";
   if (!isCount(lane.requests)) return "the lane's requests are not a count";
-  if (!Array.isArray(lane.verbs) || !lane.verbs.every((verb) => verbNames.has(verb))) return "the lane names an unknown verb";
+  if (!Array.isArray(lane.verbs) || !lane.verbs.every((verb) => verbNames.has(verb)))
+    return "the lane names an unknown verb";
   if (!Array.isArray(lane.network) || !lane.network.every((rule) => networkRule.safeParse(rule).success)) {
     return "the lane's network rules are not valid";
   }
@@ -85,7 +87,13 @@ export function readFromGateway(value: unknown): FromGateway | undefined {
     const event = events.request.safeParse(value.event);
     return event.success ? { type: "event", event: event.data } : undefined;
   }
-  if (value.type === "verb" && isCount(value.id) && isSandboxId(value.sandbox) && isText(value.verb, 32) && verbNames.has(value.verb)) {
+  if (
+    value.type === "verb" &&
+    isCount(value.id) &&
+    isSandboxId(value.sandbox) &&
+    isText(value.verb, 32) &&
+    verbNames.has(value.verb)
+  ) {
     return { type: "verb", id: value.id, sandbox: value.sandbox, verb: value.verb, body: value.body };
   }
   return undefined;

@@ -44,7 +44,10 @@ export function routeModel(
   const rest = match[2] ?? "";
   if (!isPlainPath(rest)) {
     return refused(
-      400, "path-refused", rule, "dot segments, empty segments, encoded separators or control characters in the path",
+      400,
+      "path-refused",
+      rule,
+      "dot segments, empty segments, encoded separators or control characters in the path",
       "Ask for the path as the provider documents it.",
     );
   }
@@ -67,7 +70,13 @@ function isPlainPath(rest: string): boolean {
   const segments = rest.split("/");
   return segments.every((segment, index) => {
     if (segment === "") return index === segments.length - 1;
-    return segment !== "." && segment !== ".." && !segment.includes("\\") && !segment.startsWith(".;") && !segment.startsWith("..;");
+    return (
+      segment !== "." &&
+      segment !== ".." &&
+      !segment.includes("\\") &&
+      !segment.startsWith(".;") &&
+      !segment.startsWith("..;")
+    );
   });
 }
 
@@ -76,6 +85,7 @@ export function checkRoute(route: ModelRoute): string | undefined {
   const base = URL.parse(route.base);
   if (!base || !/^https?:$/.test(base.protocol)) return "the base is not an http or https URL";
   if (base.username || base.password) return "the base holds a user name or password";
-  if (base.search || base.hash || route.base.includes("?") || route.base.includes("#")) return "the base has a query or a fragment";
+  if (base.search || base.hash || route.base.includes("?") || route.base.includes("#"))
+    return "the base has a query or a fragment";
   return undefined;
 }

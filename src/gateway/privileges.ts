@@ -36,7 +36,8 @@ export function findPrivileges(status: ReadonlyMap<string, string>, uid: number,
     if (!/^0+$/.test(status.get(field) ?? "")) faults.push(`${field} is ${status.get(field) ?? "missing"}`);
   }
   const bounding = status.get("CapBnd") ?? "";
-  if (!/^[0-9a-f]+$/.test(bounding) || (BigInt(`0x${bounding}`) & ~startingMask) !== 0n) faults.push(`CapBnd is ${bounding}`);
+  if (!/^[0-9a-f]+$/.test(bounding) || (BigInt(`0x${bounding}`) & ~startingMask) !== 0n)
+    faults.push(`CapBnd is ${bounding}`);
   if (status.get("NoNewPrivs") !== "1") faults.push("no-new-privileges is not set");
   return faults;
 }
@@ -46,5 +47,8 @@ export function readLimits(): { core: string; descriptors: number } {
   const text = readFileSync("/proc/self/limits", "utf8");
   const soft = (name: string) => new RegExp(`^${name}\\s+(\\S+)`, "m").exec(text)?.[1] ?? "";
   const descriptors = soft("Max open files");
-  return { core: soft("Max core file size"), descriptors: descriptors === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(descriptors) };
+  return {
+    core: soft("Max core file size"),
+    descriptors: descriptors === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(descriptors),
+  };
 }

@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
-import { checkLane, type FromGateway, isSandboxId, type LaneSpec, readFromGateway, type ToGateway } from "./messages.ts";
+import {
+  checkLane,
+  type FromGateway,
+  isSandboxId,
+  type LaneSpec,
+  readFromGateway,
+  type ToGateway,
+} from "./messages.ts";
 import { findPrivileges, readStatus, startingCapabilities } from "./privileges.ts";
 
 export type { LaneSpec } from "./messages.ts";
@@ -71,7 +78,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     end(`${signal ? `killed by ${signal}` : `exit code ${code}`}${words ? `: ${words}` : ""}`);
   });
   child.once("disconnect", () => {
-    if (!stopping) end("it closed its channel");
+    // The exit that mostly comes with it says more.
+    if (!stopping) setTimeout(() => end("it closed its channel"), 500).unref();
   });
   child.on("message", (value) => {
     const message = readFromGateway(value);
@@ -109,7 +117,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         (answer) => send({ type: "answer", id, status: answer.status, body: answer.body }),
         (error: unknown) => {
           options.log?.({ from: "gateway", verb, sandbox, error: String(error) });
-          send({ type: "answer", id, status: 500, body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." } });
+          send({
+            type: "answer",
+            id,
+            status: 500,
+            body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." },
+          });
         },
       );
     }
@@ -186,18 +199,30 @@ function spawnGateway({ directory, uid, gid }: GatewayOptions): ChildProcess {
   return spawn(
     "setpriv",
     [
-      `--bounding-set=-all,${startingCapabilities}`, "--inh-caps=-all", "--no-new-privs",
+      `--bounding-set=-all,${startingCapabilities}`,
+      "--inh-caps=-all",
+      "--no-new-privs",
       // Covers the time until it changes its uid, which clears it; from then on the closed channel ends it.
-      "--pdeathsig=SIGKILL", "--",
-      "prlimit", "--core=0", "--",
-      process.execPath, "--disable-warning=ExperimentalWarning", "--max-old-space-size=256", main, String(uid), String(gid),
+      "--pdeathsig=SIGKILL",
+      "--",
+      "prlimit",
+      "--core=0",
+      "--",
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      "--max-old-space-size=256",
+      main,
+      String(uid),
+      String(gid),
     ],
     { cwd: directory, env: environment, stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "json" },
   );
 }
 
 const failed = (why: string) =>
-  new SallyportError("gateway-failed", why, { next: "Look at the daemon's log; sandboxes have no way out until it serves again." });
+  new SallyportError("gateway-failed", why, {
+    next: "Look at the daemon's log; sandboxes have no way out until it serves again.",
+  });
 
 /** Makes the sockets' directory, and removes what an earlier process left in it. */
 async function prepare(directory: string, uid: number, gid: number): Promise<void> {
@@ -219,12 +244,19 @@ async function sweep(directory: string, sandbox: string): Promise<void> {
 /** The inode of a lane's socket, after checking that it is one, the gateway's, and alone in a directory nobody else writes. */
 async function socketInode(lane: string, uid: number): Promise<bigint> {
   const [around, socket, names] = await Promise.all([
-    lstat(lane, { bigint: true }), lstat(join(lane, "host.sock"), { bigint: true }), readdir(lane),
+    lstat(lane, { bigint: true }),
+    lstat(join(lane, "host.sock"), { bigint: true }),
+    readdir(lane),
   ]);
   const owner = BigInt(uid);
   const sound =
-    around.isDirectory() && around.uid === owner && (around.mode & 0o7777n) === 0o755n &&
-    socket.isSocket() && socket.uid === owner && (socket.mode & 0o7777n) === 0o666n && names.length === 1;
+    around.isDirectory() &&
+    around.uid === owner &&
+    (around.mode & 0o7777n) === 0o755n &&
+    socket.isSocket() &&
+    socket.uid === owner &&
+    (socket.mode & 0o7777n) === 0o666n &&
+    names.length === 1;
   if (!sound) throw failed(`${lane} does not hold exactly the gateway's socket`);
   return socket.ino;
 }

@@ -36,20 +36,37 @@ export function recordedUrl(url: string): string {
 
 /** Begins a record. Only its first end is sent. */
 export function openRecord(
-  sandbox: string, method: string, url: string, emit: (event: RequestEvent) => void, now: () => number,
+  sandbox: string,
+  method: string,
+  url: string,
+  emit: (event: RequestEvent) => void,
+  now: () => number,
 ): Record {
   const began = now();
   let over = false;
   let rule = "";
   let address: string | undefined;
   let counted = { sent: 0, received: 0 };
-  const send = (decision: "allow" | "deny", code: string, by: string, status: number | undefined, bytes: { sent: number; received: number }) => {
+  const send = (
+    decision: "allow" | "deny",
+    code: string,
+    by: string,
+    status: number | undefined,
+    bytes: { sent: number; received: number },
+  ) => {
     if (over) return;
     over = true;
     emit({
-      sandbox, method: method.slice(0, 32), url: recordedUrl(url), decision, code, rule: by,
+      sandbox,
+      method: method.slice(0, 32),
+      url: recordedUrl(url),
+      decision,
+      code,
+      rule: by,
       ...(status === undefined ? {} : { status }),
-      sent: bytes.sent, received: bytes.received, milliseconds: Math.max(0, Math.round(now() - began)),
+      sent: bytes.sent,
+      received: bytes.received,
+      milliseconds: Math.max(0, Math.round(now() - began)),
       ...(address === undefined ? {} : { address }),
     });
   };
@@ -68,7 +85,10 @@ export function openRecord(
       send("deny", denial.code, denial.rule, denial.status, bytes ?? counted);
     },
     end(outcome) {
-      const bytes = { sent: Math.max(outcome.sent, counted.sent), received: Math.max(outcome.received, counted.received) };
+      const bytes = {
+        sent: Math.max(outcome.sent, counted.sent),
+        received: Math.max(outcome.received, counted.received),
+      };
       send("allow", outcome.code, rule, outcome.status, bytes);
     },
   };

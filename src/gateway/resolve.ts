@@ -6,7 +6,7 @@
 import type { LookupAddress } from "node:dns";
 import { isIP } from "node:net";
 import type { Decisions } from "./decisions.ts";
-import { type Denial } from "./denial.ts";
+import type { Denial } from "./denial.ts";
 import { laneLookups, resolveAge, resolveTime } from "./limits.ts";
 
 export type Resolved = { ok: true; address: string } | { ok: false; denial: Denial };
@@ -46,7 +46,13 @@ export function createResolver(
       try {
         addresses = await addressesOf(host);
       } catch {
-        return refused(502, "resolve-failed", rule, `the name ${host} could not be resolved`, "Check the name; a lane has no other resolver.");
+        return refused(
+          502,
+          "resolve-failed",
+          rule,
+          `the name ${host} could not be resolved`,
+          "Check the name; a lane has no other resolver.",
+        );
       }
       if (addresses.length === 0) {
         return refused(502, "resolve-failed", rule, `the name ${host} has no address`, "Check the name.");
@@ -56,7 +62,10 @@ export function createResolver(
         const verdict = checkAddress(decisions, address, named);
         if (verdict !== undefined) {
           return refused(
-            403, "address-refused", rule, `${host} is at ${address}, which is ${verdict}`,
+            403,
+            "address-refused",
+            rule,
+            `${host} is at ${address}, which is ${verdict}`,
             `If that is meant, the policy must name ${address} under \`addresses\` beside this host.`,
           );
         }
@@ -67,7 +76,11 @@ export function createResolver(
 }
 
 /** Undefined where the address may be connected to, else what kind of address it is. */
-function checkAddress(decisions: Pick<Decisions, "classifyAddress" | "sameAddress">, address: string, named: readonly string[]): string | undefined {
+function checkAddress(
+  decisions: Pick<Decisions, "classifyAddress" | "sameAddress">,
+  address: string,
+  named: readonly string[],
+): string | undefined {
   // A zone id makes one text mean another address on each interface.
   if (isIP(address) === 0 || address.includes("%")) return "not an address";
   if (named.some((one) => decisions.sameAddress(address, one))) return undefined;

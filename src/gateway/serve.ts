@@ -4,12 +4,13 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { delayOverBudget } from "./budget.ts";
 import { type Checked, type Head, isOwn } from "./check-request.ts";
 import type { CanonicalRequest, Decision, Rules } from "./decisions.ts";
 import { answerBare, answerDenial, type Denial } from "./denial.ts";
 import { forward } from "./forward.ts";
-import { laneVerbs, laneVerbsAtOnce, overBudgetDelay } from "./limits.ts";
-import type { LaneServices } from "./lane.ts";
+import type { LaneServices } from "./lane-services.ts";
+import { laneVerbs, laneVerbsAtOnce } from "./limits.ts";
 import type { LaneSpec } from "./messages.ts";
 import { isModelPath, routeModel } from "./model-route.ts";
 import type { Record } from "./record.ts";
@@ -55,8 +56,6 @@ export interface Serve {
   tunnel(call: TunnelCall): Promise<void>;
 }
 
-const delay = () => new Promise<void>((resolve) => setTimeout(resolve, overBudgetDelay).unref());
-
 export function createServe(context: ServeContext): Serve {
   const { spec, services, rules, resolver, upstream } = context;
   let verbCalls = 0;
@@ -64,7 +63,7 @@ export function createServe(context: ServeContext): Serve {
 
   /** Ends a request with a denial. What was refused with a body unread cannot keep its connection. */
   async function refuse(exchange: Exchange, denial: Denial): Promise<void> {
-    if (context.over() || verbCalls > laneVerbs) await delay();
+    if (context.over() || verbCalls > laneVerbs) await delayOverBudget();
     const unread = !exchange.checked.ok || exchange.checked.body;
     answerDenial(exchange.response, denial, unread || denial.status === 429);
   }
@@ -92,7 +91,10 @@ export function createServe(context: ServeContext): Serve {
     const { head } = exchange;
     if (!isModelPath(path)) {
       return denied(exchange, context.open(head.method, `http://sallyport${path}`), {
-        status: 404, code: "path-unknown", rule: "gateway", why: "the gateway has nothing at this path",
+        status: 404,
+        code: "path-unknown",
+        rule: "gateway",
+        why: "the gateway has nothing at this path",
         next: "Use /model/<name>/... or one of this lane's verbs; send other requests with their whole URL.",
       });
     }
@@ -106,7 +108,10 @@ export function createServe(context: ServeContext): Serve {
     const canonical = services.decisions.canonicalRequest({ method: head.method, url });
     if (!canonical.ok) {
       return denied(exchange, context.open(head.method, url), {
-        status: 400, code: canonical.code, rule: "canonical-request", why: canonical.why,
+        status: 400,
+        code: canonical.code,
+        rule: "canonical-request",
+        why: canonical.why,
         next: "Spell the URL plainly: what has no canonical form is denied.",
       });
     }
@@ -117,7 +122,12 @@ export function createServe(context: ServeContext): Serve {
     return send(exchange, canonical.request, decision.rule, decision.addresses);
   }
 
-  async function send(exchange: Exchange, request: CanonicalRequest, rule: string, named: readonly string[]): Promise<void> {
+  async function send(
+    exchange: Exchange,
+    request: CanonicalRequest,
+    rule: string,
+    named: readonly string[],
+  ): Promise<void> {
     const record = context.open(request.method, showRequest(request));
     const resolved = await resolver.resolve(request.host, named, rule);
     if (exchange.response.destroyed) return record.abandon("client-gone");
@@ -142,9 +152,14 @@ export function createServe(context: ServeContext): Serve {
     verbCalls += 1;
     if (verbCalls > laneVerbs || verbsOpen >= laneVerbsAtOnce) {
       const denial: Denial = {
-        status: 429, code: "verbs-used-up", rule: "verbs",
+        status: 429,
+        code: "verbs-used-up",
+        rule: "verbs",
         why: verbCalls > laneVerbs ? `more than ${laneVerbs} verb calls in one lane` : "too many verb calls at once",
-        next: verbCalls > laneVerbs ? "End the work: the host takes no more from this lane." : "Wait for an answer before the next call.",
+        next:
+          verbCalls > laneVerbs
+            ? "End the work: the host takes no more from this lane."
+            : "Wait for an answer before the next call.",
       };
       // Recorded once: a loop of refused calls must not fill the ledger.
       if (verbCalls <= laneVerbs + 1) context.open(head.method, url).deny(denial);
@@ -162,7 +177,10 @@ export function createServe(context: ServeContext): Serve {
       if (response.destroyed) return;
       const text = `${JSON.stringify(answer.body ?? null)}\n`;
       response.sendDate = false;
-      response.writeHead(answer.status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+      response.writeHead(answer.status, {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(text),
+      });
       response.end(text);
     } finally {
       verbsOpen -= 1;
@@ -174,7 +192,7 @@ export function createServe(context: ServeContext): Serve {
     socket.setTimeout(0);
     const spent = context.spend("CONNECT", head.target);
     if (spent) {
-      await delay();
+      await delayOverBudget();
       return answerBare(socket, spent);
     }
     const record = context.open("CONNECT", head.target);
@@ -193,7 +211,13 @@ export function createServe(context: ServeContext): Serve {
     }
     const canonical = services.decisions.canonicalRequest({ method: "GET", url: `https://${authority}/` });
     if (!canonical.ok) {
-      return deny({ status: 400, code: canonical.code, rule: "canonical-request", why: canonical.why, next: "Send CONNECT host:port." });
+      return deny({
+        status: 400,
+        code: canonical.code,
+        rule: "canonical-request",
+        why: canonical.why,
+        next: "Send CONNECT host:port.",
+      });
     }
     const { host, port } = canonical.request;
     const decision = rules.tunnel(host, port);

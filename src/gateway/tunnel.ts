@@ -7,7 +7,10 @@ import { beginsTls, readClientHello } from "./client-hello.ts";
 import type { Denial } from "./denial.ts";
 import { connectTime, helloTime, responseBytes, tunnelSilence } from "./limits.ts";
 
-export type FirstBytes = { kind: "tls"; bytes: Buffer } | { kind: "http"; bytes: Buffer } | { kind: "refused"; denial: Denial };
+export type FirstBytes =
+  | { kind: "tls"; bytes: Buffer }
+  | { kind: "http"; bytes: Buffer }
+  | { kind: "refused"; denial: Denial };
 
 const refusal = (code: string, why: string, next: string): FirstBytes => ({
   kind: "refused",
@@ -18,7 +21,12 @@ const refusal = (code: string, why: string, next: string): FirstBytes => ({
  * Waits for what the client says first in a tunnel to `host`. Resolves undefined when the client goes without a word
  * or says nothing in time.
  */
-export function firstBytes(socket: Socket, head: Buffer, host: string, time = helloTime): Promise<FirstBytes | undefined> {
+export function firstBytes(
+  socket: Socket,
+  head: Buffer,
+  host: string,
+  time = helloTime,
+): Promise<FirstBytes | undefined> {
   const { promise, resolve } = Promise.withResolvers<FirstBytes | undefined>();
   let bytes = Buffer.from(head);
   const timer = setTimeout(() => settle(undefined), time);
@@ -56,7 +64,8 @@ function judge(bytes: Buffer, host: string): FirstBytes | undefined {
   }
   const hello = readClientHello(bytes);
   if (hello.state === "more") return undefined;
-  if (hello.state === "bad") return refusal("tunnel-protocol", hello.why, "Open the tunnel with an ordinary TLS ClientHello.");
+  if (hello.state === "bad")
+    return refusal("tunnel-protocol", hello.why, "Open the tunnel with an ordinary TLS ClientHello.");
   const literal = isIP(host) !== 0;
   if (hello.serverName === undefined) {
     if (literal) return { kind: "tls", bytes };
@@ -64,7 +73,11 @@ function judge(bytes: Buffer, host: string): FirstBytes | undefined {
   }
   // Domain fronting: a shared front end serves whatever name the inner handshake says.
   if (hello.serverName.toLowerCase() !== host) {
-    return refusal("sni-mismatch", "the ClientHello names another server than CONNECT", `Send the server name ${host}.`);
+    return refusal(
+      "sni-mismatch",
+      "the ClientHello names another server than CONNECT",
+      `Send the server name ${host}.`,
+    );
   }
   return { kind: "tls", bytes };
 }
@@ -109,7 +122,10 @@ export function carry(
     upstream.write(first);
     client.pipe(upstream);
     upstream.pipe(client);
-    for (const [socket, counted] of [[client, upstream], [upstream, upstream]] as const) {
+    for (const [socket, counted] of [
+      [client, upstream],
+      [upstream, upstream],
+    ] as const) {
       socket.on("data", () => {
         if (counted.bytesRead > limits.bytes || counted.bytesWritten > limits.bytes) fail("tunnel-too-large");
       });

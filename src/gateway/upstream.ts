@@ -43,7 +43,10 @@ export function createUpstream(): Upstream {
       if (pools.size >= lanePools) {
         const [oldest, pool] = pools.entries().next().value ?? [];
         if (oldest !== undefined) pools.delete(oldest);
-        pool?.close().then(() => alive.delete(pool), () => undefined);
+        pool?.close().then(
+          () => alive.delete(pool),
+          () => undefined,
+        );
       }
       const pool = open(url, origin, address);
       pools.set(key, pool);
@@ -65,7 +68,11 @@ function open(url: string, origin: Origin, address: string): Pool {
     connect: (options, callback) => {
       const { servername: _, ...rest } = options;
       connect(
-        { ...rest, hostname: address, ...(origin.scheme === "https" && isIP(origin.host) === 0 ? { servername: origin.host } : {}) },
+        {
+          ...rest,
+          hostname: address,
+          ...(origin.scheme === "https" && isIP(origin.host) === 0 ? { servername: origin.host } : {}),
+        },
         callback,
       );
     },

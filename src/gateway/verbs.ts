@@ -3,8 +3,8 @@
  * lane has the verb and that the body is one well-formed, bounded JSON value.
  */
 import type { IncomingMessage } from "node:http";
-import { type Denial } from "./denial.ts";
 import { headerValues } from "./check-request.ts";
+import type { Denial } from "./denial.ts";
 import { verbBodyTime, verbBytes, verbDepth } from "./limits.ts";
 
 const paths = new Map([
@@ -17,7 +17,13 @@ const paths = new Map([
 /** The names a lane's `verbs` may hold. */
 export const verbNames: ReadonlySet<string> = new Set(paths.values());
 
-const denied = (status: number, code: string, why: string, next: string): Denial => ({ status, code, rule: "verbs", why, next });
+const denied = (status: number, code: string, why: string, next: string): Denial => ({
+  status,
+  code,
+  rule: "verbs",
+  why,
+  next,
+});
 
 /** Whether a path is a verb's, of this lane or of another role. */
 export function isVerbPath(path: string): boolean {
@@ -25,16 +31,31 @@ export function isVerbPath(path: string): boolean {
 }
 
 /** The lane's verb that a request calls, or why there is none. */
-export function findVerb(method: string, path: string, verbs: readonly string[], rawHeaders: readonly string[]): { verb: string } | { denial: Denial } {
+export function findVerb(
+  method: string,
+  path: string,
+  verbs: readonly string[],
+  rawHeaders: readonly string[],
+): { verb: string } | { denial: Denial } {
   const verb = paths.get(path);
   if (verb === undefined || !verbs.includes(verb)) {
     const known = [...paths].filter(([, name]) => verbs.includes(name)).map(([one]) => `POST ${one}`);
-    return { denial: denied(404, "verb-unknown", "this lane has no such verb", `This lane's verbs: ${known.join(", ") || "none"}.`) };
+    return {
+      denial: denied(
+        404,
+        "verb-unknown",
+        "this lane has no such verb",
+        `This lane's verbs: ${known.join(", ") || "none"}.`,
+      ),
+    };
   }
-  if (method !== "POST") return { denial: denied(405, "method-refused", `${path} takes no ${method}`, `Use POST ${path}.`) };
+  if (method !== "POST")
+    return { denial: denied(405, "method-refused", `${path} takes no ${method}`, `Use POST ${path}.`) };
   const types = headerValues(rawHeaders, "content-type");
   if (types.length !== 1 || !/^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i.test(types[0] ?? "")) {
-    return { denial: denied(415, "content-type", "the body is not declared as JSON", "Send Content-Type: application/json.") };
+    return {
+      denial: denied(415, "content-type", "the body is not declared as JSON", "Send Content-Type: application/json."),
+    };
   }
   if (headerValues(rawHeaders, "content-encoding").length > 0) {
     return { denial: denied(415, "content-encoding", "the body is encoded", "Send it without Content-Encoding.") };
@@ -43,7 +64,10 @@ export function findVerb(method: string, path: string, verbs: readonly string[],
 }
 
 /** Reads and checks a verb's body. Resolves to the value, to the denial, or to undefined where the client has gone. */
-export function readVerbBody(request: IncomingMessage, time = verbBodyTime): Promise<{ value: unknown } | { denial: Denial } | undefined> {
+export function readVerbBody(
+  request: IncomingMessage,
+  time = verbBodyTime,
+): Promise<{ value: unknown } | { denial: Denial } | undefined> {
   const { promise, resolve } = Promise.withResolvers<{ value: unknown } | { denial: Denial } | undefined>();
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -142,7 +142,10 @@ export class Appender {
     this.#closed = true;
     try {
       await this.flush();
-      if (this.#position.lines > 0) await this.#commit([], true);
+      if (this.#position.lines > 0) {
+        await this.#commit([], true).catch((error) => this.#fail(error, []));
+        if (this.#failure) throw this.#failure;
+      }
     } finally {
       clearTimeout(this.#timer);
       await this.#file?.close();
@@ -202,19 +205,32 @@ export class Appender {
     const closes = closing || bytes >= this.#segmentBytes;
     if (closes) add(this.#closingLine(segment, lines + 1, head), undefined);
 
-    const file = (this.#file ??= await this.#create(segment));
+    this.#file ??= await this.#create(segment);
+    const file = this.#file;
     await writeAll(file, Buffer.from(texts.join("")), this.#position.bytes);
     await file.datasync();
     if (closes) {
       this.#file = undefined;
       this.#position = { head, segment: segment + 1, bytes: 0, lines: 0 };
-      await file.close();
+      // Everything in it is durable: a failed close takes nothing back.
+      await file.close().catch(() => undefined);
     } else {
       this.#position = { head, segment, bytes, lines };
     }
     for (const { entry, done } of written) {
       done?.resolve(entry);
-      for (const listener of this.#listeners) listener(entry);
+      for (const listener of this.#listeners) this.#tell(listener, entry);
+    }
+  }
+
+  /** A listener that throws has lost an entry: that is its own crash, and never a failed append. */
+  #tell(listener: (entry: Entry) => void, entry: Entry): void {
+    try {
+      listener(entry);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 

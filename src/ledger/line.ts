@@ -27,9 +27,14 @@ export interface Sealed {
 export function formLine(event: Sealed, seq: number, prev: string): { line: string; hash: string } {
   const delegation = event.delegation === undefined ? "" : `,"delegation":${JSON.stringify(event.delegation)}`;
   const head = `{"data":${event.data}${delegation}`;
-  const tail = `"prev":"${prev}","seq":${seq},"time":${JSON.stringify(event.time)},"type":${JSON.stringify(event.type)}}`;
+  const tail = tailOf(seq, prev, event.time, event.type);
   const hash = createHash("sha256").update(`${head},${tail}`).digest("hex");
   return { line: `${head},"hash":"${hash}",${tail}`, hash };
+}
+
+/** The members that follow `hash` in canonical order. */
+function tailOf(seq: number, prev: string, time: string, type: string): string {
+  return `"prev":"${prev}","seq":${seq},"time":${JSON.stringify(time)},"type":${JSON.stringify(type)}}`;
 }
 
 /**
@@ -62,9 +67,10 @@ export function readLine(bytes: Uint8Array, after: Head): Entry | string {
   const entry = envelope.data as Entry;
   if (entry.seq !== after.seq + 1) return `seq is ${entry.seq}, expected ${after.seq + 1}`;
   if (entry.prev !== after.hash) return "prev is not the hash of the line before";
-  const { hash, ...rest } = value as Record<string, unknown>;
-  if (createHash("sha256").update(canonicalJson(rest)).digest("hex") !== hash)
-    return "hash is not the hash of the line";
+  // The text is canonical, so `hash` stands exactly here; a key `hash` within `data` stands before it.
+  const tail = tailOf(entry.seq, entry.prev, entry.time, entry.type);
+  const hashed = `${text.slice(0, text.length - tail.length - entry.hash.length - 10)}${tail}`;
+  if (createHash("sha256").update(hashed).digest("hex") !== entry.hash) return "hash is not the hash of the line";
   return entry;
 }
 

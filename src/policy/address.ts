@@ -44,7 +44,7 @@ const ranges6: readonly Range[] = [
   ["::ffff:0:0:0/96", "ipv4-translated"],
   ["::/96", "ipv4-compatible"],
   ["64:ff9b::/96", "nat64"],
-  ["64:ff9b:1::/48", "nat64"],
+  ["64:ff9b:1::/48", "nat64-local"],
   ["100::/64", "discard"],
   ["2001::/32", "teredo"],
   ["2001:2::/48", "benchmarking"],
@@ -101,11 +101,17 @@ function addressBytes(address: string): number[] | undefined {
     const bytes = address.split(".").map(Number);
     return bytes.every((byte) => byte <= 255) ? bytes : undefined;
   }
-  if (!/^[0-9a-fA-F:.]{2,45}$/.test(address) || !address.includes(":") || !ipaddr.IPv6.isValid(address))
-    return undefined;
+  if (!/^[0-9a-fA-F:.]{2,45}$/.test(address) || !address.includes(":")) return undefined;
+  let text = address;
   const tail = address.slice(address.lastIndexOf(":") + 1);
-  if (tail.includes(".") && addressBytes(tail) === undefined) return undefined;
-  return ipaddr.IPv6.parse(address).toByteArray();
+  if (tail.includes(".")) {
+    // The library reads `::127.0.0.1` as the mapped form, which is another address: it gets hexadecimal groups only.
+    const [a = 0, b = 0, c = 0, d = 0] = addressBytes(tail) ?? [Number.NaN];
+    if (Number.isNaN(a)) return undefined;
+    text = `${address.slice(0, -tail.length)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  }
+  if (!ipaddr.IPv6.isValid(text)) return undefined;
+  return ipaddr.IPv6.parse(text).toByteArray();
 }
 
 function showBytes(bytes: number[]): string {

@@ -78,13 +78,13 @@ export function pathReadings(path: string): string[] {
 
 /** Decodes the escapes that change a path's meaning; others (UTF-8, spaces) mean one thing to every server. */
 function decodeOnce(path: string): string {
-  return path.replace(/%(25(?=[0-9a-f]{2})|(?!25)[0-9a-f]{2})/gi, (escape, hex: string) => {
+  return path.replace(/%(25(?=[0-9a-f]{2})|(?!25)[0-9a-f]{2})/gi, (part, hex: string) => {
     const character = String.fromCharCode(Number.parseInt(hex, 16));
     return character === "/" || character === "\\"
       ? "/"
       : character === "%" || plain.test(character)
         ? character
-        : escape;
+        : part;
   });
 }
 
@@ -109,8 +109,8 @@ export function urlPatternProblem(pattern: string): string | undefined {
   if (/\?.*[=&]/.test(pattern)) return "a query: rules speak of paths only";
   const literal = pattern
     .replace(/\[[^\]]*\]|\{[^}]*\}|[*?]/g, "x")
-    .replace(/%[0-9A-F]{2}/g, (escape) =>
-      unreserved.test(String.fromCharCode(Number.parseInt(escape.slice(1), 16))) ? "%" : "x",
+    .replace(/%[0-9A-F]{2}/g, (hex) =>
+      unreserved.test(String.fromCharCode(Number.parseInt(hex.slice(1), 16))) ? "%" : "x",
     );
   const strange = [...literal].find((character) => character !== "/" && !plain.test(character));
   if (strange === "%")

@@ -79,7 +79,7 @@ function compileSegment(text: string): Segment {
   for (const part of text.match(/\[[^\]]*\]|[\s\S]/gu) ?? []) {
     if (part === "*") tokens.push({ kind: "run" });
     else if (part === "?") tokens.push({ kind: "one" });
-    else if (part.length > 2 && part.startsWith("[")) tokens.push({ kind: "class", test: classTest(part) ?? /[]/ });
+    else if (classTest(part)) tokens.push({ kind: "class", test: classTest(part) as RegExp });
     else tokens.push({ kind: "literal", text: part });
   }
   return { kind: "tokens", tokens };

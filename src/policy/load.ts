@@ -28,11 +28,13 @@ export interface LoadedPolicy {
 
 const code: ErrorCode = "policy-invalid";
 const chainMax = 16;
+/** As many as the schema lets one list hold. */
+const patternsMax = 256;
 
 /** Loads the policy of a name from the first directory that has `<name>.yaml`. Throws `policy-invalid` or `not-found`. */
 export async function loadPolicy(name: string, directories: readonly string[]): Promise<Policy> {
   checkName(name);
-  return (await load(await find(name, directories), directories)).policy;
+  return (await load(await findPolicy(name, directories), directories)).policy;
 }
 
 /** Loads one policy file; what it extends is looked for in its own directory, then in `directories`. */
@@ -74,7 +76,8 @@ function checkName(name: string): void {
   }
 }
 
-async function find(name: string, directories: readonly string[]): Promise<string> {
+/** The file of the policy of a name: in the first directory that has it. Throws `not-found`. */
+export async function findPolicy(name: string, directories: readonly string[]): Promise<string> {
   for (const directory of directories) {
     const files = await readdir(directory).catch((): string[] => []);
     if (files.includes(`${name}.yaml`)) return join(directory, `${name}.yaml`);
@@ -99,7 +102,7 @@ async function load(path: string, directories: readonly string[]): Promise<Loade
     if (parent === undefined) break;
     const at = part.source.where(["extends"]);
     try {
-      next = await find(parent, directories);
+      next = await findPolicy(parent, directories);
     } catch (error) {
       const { message, next: step } = error as SallyportError;
       throw new SallyportError(code, `${at} extends: ${message}`, { at, next: step });
@@ -151,6 +154,10 @@ function settle(name: string, parts: readonly Part[]): Policy {
   if (guards) merged.filesystem.protected = [...guarded];
   const own = parts.at(-1) as Part;
   const missing: Problem[] = [];
+  if (guarded.size > patternsMax) {
+    const message = `filesystem.protected: ${guarded.size} patterns with those extended, expected at most ${patternsMax}`;
+    missing.push({ path: ["filesystem", "protected"], message, key: true });
+  }
   for (const [section, keys] of Object.entries(required)) {
     for (const key of keys) {
       if (merged[section as keyof typeof required][key] !== undefined) continue;

@@ -69,7 +69,7 @@ function literalParents(segments: readonly string[]): string[] {
 }
 
 /** Code points that HFS+ leaves out of names when it compares them. */
-const ignorable = /[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\u034f\u180e]/g;
+const ignorable = /\u034f|[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\u180e]/g;
 
 function fold(path: string): string {
   const flat = path.normalize("NFC").replace(ignorable, "").toLowerCase().normalize("NFC");

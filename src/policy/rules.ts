@@ -55,7 +55,7 @@ function routeProblems(route: ModelRoute, path: KeyPath): Problem[] {
   const problems = addressProblems(route.addresses, [...path, "addresses"]);
   const at = (message: string) =>
     problems.push({ path: [...path, "base"], message: `base ${JSON.stringify(route.base)}: ${message}` });
-  const match = /^(https?):\/\/([^/?#\\]+)([^]*)$/.exec(route.base);
+  const match = /^(https?):\/\/([^/?#\\]+)([\s\S]*)$/.exec(route.base);
   if (!match) {
     at("expected http:// or https://, a host and a path");
     return problems;

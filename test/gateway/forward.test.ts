@@ -10,7 +10,15 @@ afterAll(() => rig?.[Symbol.asyncDispose]());
 test("a request that a rule names goes upstream as decided; the event says so", async () => {
   await using server = await recorder();
   const lane = await rig.lane({ network: [loopback(server.port, { methods: ["GET"], paths: ["/a/**"] })] });
-  const answer = await raw(lane, proxied(server.port, "/a/%2e/b//c?key=secret", "GET", "Proxy-Authorization: Basic eA==\r\nX-Own: 1\r\nX-HTTP-Method-Override: DELETE\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"));
+  const answer = await raw(
+    lane,
+    proxied(
+      server.port,
+      "/a/%2e/b//c?key=secret",
+      "GET",
+      "Proxy-Authorization: Basic eA==\r\nX-Own: 1\r\nX-HTTP-Method-Override: DELETE\r\nConnection: X-Hop\r\nX-Hop: 1\r\n",
+    ),
+  );
   expect(statusOf(answer)).toBe(200);
   expect(answer).toContain("upstream says hello");
   expect(server.seen).toHaveLength(1);
@@ -19,8 +27,14 @@ test("a request that a rule names goes upstream as decided; the event says so", 
   expect(names?.sort()).toEqual(["connection", "host", "x-own"]);
   const [event] = await rig.eventsOf(lane, 1);
   expect(event).toMatchObject({
-    method: "GET", url: `http://127.0.0.1:${server.port}/a/b/c?10`, decision: "allow", code: "allowed", status: 200,
-    sent: 0, received: 19, address: "127.0.0.1",
+    method: "GET",
+    url: `http://127.0.0.1:${server.port}/a/b/c?10`,
+    decision: "allow",
+    code: "allowed",
+    status: 200,
+    sent: 0,
+    received: 19,
+    address: "127.0.0.1",
   });
 });
 

@@ -1,15 +1,23 @@
 /** The gateway's own paths: verbs and model routes. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { denialOf, type Rig, raw, recorder, startRig, statusOf, until, dial } from "./rig.ts";
+import { denialOf, dial, type Rig, raw, recorder, startRig, statusOf, until } from "./rig.ts";
 
 let rig: Rig;
 beforeAll(async () => {
   rig = await startRig(async ({ verb, body }) =>
-    verb === "verdict" && JSON.stringify(body) === "{}" ? { status: 422, body: { code: "verdict-incomplete" } } : { status: 200, body: { ok: true } });
+    verb === "verdict" && JSON.stringify(body) === "{}"
+      ? { status: 422, body: { code: "verdict-incomplete" } }
+      : { status: 200, body: { ok: true } },
+  );
 });
 afterAll(() => rig?.[Symbol.asyncDispose]());
 
-const post = (path: string, body: string | Buffer, extra = "Content-Type: application/json\r\n", host = "127.0.0.1:3128") =>
+const post = (
+  path: string,
+  body: string | Buffer,
+  extra = "Content-Type: application/json\r\n",
+  host = "127.0.0.1:3128",
+) =>
   Buffer.concat([
     Buffer.from(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${extra}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`),
     Buffer.from(body),
@@ -21,7 +29,10 @@ test("a lane's verbs reach the daemon; its answer comes back as it is", async ()
   const mend = await raw(lane, post("/verdict", "{}", undefined, "sallyport"));
   expect(statusOf(mend)).toBe(422);
   expect(denialOf(mend)).toEqual({ code: "verdict-incomplete" });
-  expect(rig.verbs.slice(-2).map(({ verb, body }) => ({ verb, body }))).toEqual([{ verb: "verdict", body: { decision: "reject" } }, { verb: "verdict", body: {} }]);
+  expect(rig.verbs.slice(-2).map(({ verb, body }) => ({ verb, body }))).toEqual([
+    { verb: "verdict", body: { decision: "reject" } },
+    { verb: "verdict", body: {} },
+  ]);
 });
 
 test("another role's verb, another method, type or size never reach the daemon", async () => {
@@ -76,7 +87,9 @@ test("a model route goes to its base and below, in both forms of the request", a
     response.writeHead(200, { "content-type": "text/event-stream" });
     request.resume().on("end", () => response.end("data: hello\n\n"));
   });
-  const lane = await rig.lane({ models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"] } } });
+  const lane = await rig.lane({
+    models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"] } },
+  });
   const body = '{"model":"m"}';
   const fields = `Authorization: Bearer placeholder\r\nContent-Type: application/json\r\n`;
   const origin = await raw(lane, post("/model/local/chat/completions?beta=1", body, fields));
@@ -90,22 +103,55 @@ test("a model route goes to its base and below, in both forms of the request", a
   const names = model.seen[0]?.rawHeaders ?? [];
   expect(names[names.indexOf("Authorization") + 1]).toBe("Bearer placeholder");
   expect((await rig.eventsOf(lane, 5))[0]).toMatchObject({
-    url: `http://127.0.0.1:${model.port}/v1/chat/completions?6`, rule: "models.local", decision: "allow", sent: body.length, received: 13,
+    url: `http://127.0.0.1:${model.port}/v1/chat/completions?6`,
+    rule: "models.local",
+    decision: "allow",
+    sent: body.length,
+    received: 13,
   });
 });
 
 test("no spelling of a path climbs out of the route's base", async () => {
   await using model = await recorder();
-  const lane = await rig.lane({ models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"] } } });
+  const lane = await rig.lane({
+    models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"] } },
+  });
   for (const rest of [
-    "local/../admin", "local/./x", "local/%2e%2e/admin", "local/%2E./admin", "local/.%2e/admin", "local/a%2fb", "local/a%2Fb", "local/a%5cb",
-    "local//admin", "local/a//b", "local/..;/admin", "local/%252e%252e/admin", "local/a%25252fb", "local/a%00b", "local/a%0d%0ab", "local/%zz",
-    "local/a%3bb", "local/a%3fb", "local/..", "../v1/x", "local/..%3b/x",
+    "local/../admin",
+    "local/./x",
+    "local/%2e%2e/admin",
+    "local/%2E./admin",
+    "local/.%2e/admin",
+    "local/a%2fb",
+    "local/a%2Fb",
+    "local/a%5cb",
+    "local//admin",
+    "local/a//b",
+    "local/..;/admin",
+    "local/%252e%252e/admin",
+    "local/a%25252fb",
+    "local/a%00b",
+    "local/a%0d%0ab",
+    "local/%zz",
+    "local/a%3bb",
+    "local/a%3fb",
+    "local/..",
+    "../v1/x",
+    "local/..%3b/x",
   ]) {
     const answer = await raw(lane, post(`/model/${rest}`, "{}"));
     expect([rest, statusOf(answer)]).toEqual([rest, rest.startsWith("../") ? 404 : 400]);
   }
-  for (const path of ["/model/", "/model", "/model/other/x", "/model/__proto__/x", "/model/constructor/x", "/model/LOCAL/x", "/modelx/local/x", "/"]) {
+  for (const path of [
+    "/model/",
+    "/model",
+    "/model/other/x",
+    "/model/__proto__/x",
+    "/model/constructor/x",
+    "/model/LOCAL/x",
+    "/modelx/local/x",
+    "/",
+  ]) {
     expect([path, statusOf(await raw(lane, post(path, "{}")))]).toEqual([path, 404]);
   }
   expect(statusOf(await raw(lane, "DELETE /model/local/files/1 HTTP/1.1\r\nHost: 127.0.0.1:3128\r\n\r\n"))).toBe(405);
@@ -120,14 +166,23 @@ test("a model route's address is checked like any other; its host is no open doo
   const unnamed = await rig.lane({ models: { local: { base } } });
   expect(denialOf(await raw(unnamed, post("/model/local/x", "{}"))).code).toBe("address-refused");
   const named = await rig.lane({ models: { local: { base, addresses: ["127.0.0.1", "::1"] } } });
-  const around = await raw(named, `GET http://localhost:${model.port}/v1/x HTTP/1.1\r\nHost: localhost:${model.port}\r\n\r\n`);
+  const around = await raw(
+    named,
+    `GET http://localhost:${model.port}/v1/x HTTP/1.1\r\nHost: localhost:${model.port}\r\n\r\n`,
+  );
   expect(statusOf(around)).toBe(403);
   expect(model.connections()).toBe(0);
   expect(statusOf(await raw(named, post("/model/local/x", "{}")))).toBe(200);
 });
 
 test("a lane with a base that holds credentials, a query or another scheme is not opened", async () => {
-  for (const base of ["http://user:pass@example.org/", "https://example.org/?a=b", "https://example.org/#x", "file:///etc/passwd", "ftp://example.org/"]) {
+  for (const base of [
+    "http://user:pass@example.org/",
+    "https://example.org/?a=b",
+    "https://example.org/#x",
+    "file:///etc/passwd",
+    "ftp://example.org/",
+  ]) {
     await expect(rig.lane({ models: { x: { base } } })).rejects.toMatchObject({ code: "gateway-failed" });
   }
   await rig.lane({ models: { x: { base: "https://example.org/v1/" } } });

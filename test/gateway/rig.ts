@@ -26,19 +26,26 @@ let lastLane = 0;
 /** A fresh sandbox id. */
 export function sandboxId(): string {
   lastLane += 1;
-  const digits = [...lastLane.toString(26)].map((digit) => String.fromCharCode(97 + Number.parseInt(digit, 26))).join("");
+  const digits = [...lastLane.toString(26)]
+    .map((digit) => String.fromCharCode(97 + Number.parseInt(digit, 26)))
+    .join("");
   return `s-${digits.padStart(16, "a")}`;
 }
 
 export async function startRig(
-  onVerb: (call: VerbCall) => Promise<{ status: number; body: unknown }> = async () => ({ status: 200, body: { ok: true } }),
+  onVerb: (call: VerbCall) => Promise<{ status: number; body: unknown }> = async () => ({
+    status: 200,
+    body: { ok: true },
+  }),
 ): Promise<Rig> {
   const directory = await mkdtemp(join(tmpdir(), "gateway-test-"));
   const events: RequestEvent[] = [];
   const verbs: VerbCall[] = [];
   const exits: string[] = [];
   const gateway = await startGateway({
-    directory, uid: 10002, gid: 10002,
+    directory,
+    uid: 10002,
+    gid: 10002,
     onRequest: (event) => events.push(event),
     onVerb: (call) => {
       verbs.push(call);
@@ -48,10 +55,20 @@ export async function startRig(
     log: (line) => console.error(line),
   });
   return {
-    gateway, directory, events, verbs, exits,
+    gateway,
+    directory,
+    events,
+    verbs,
+    exits,
     async lane(spec) {
       const opened = await gateway.openLane({
-        sandbox: sandboxId(), role: "executor", network: [], models: {}, requests: 1000, verbs: [], ...spec,
+        sandbox: sandboxId(),
+        role: "executor",
+        network: [],
+        models: {},
+        requests: 1000,
+        verbs: [],
+        ...spec,
       });
       return join(opened.directory, "host.sock");
     },
@@ -98,7 +115,12 @@ export async function recorder(answer: RequestListener = echo): Promise<Recorder
   const seen: Seen[] = [];
   let connections = 0;
   const server = createServer((request: IncomingMessage, response) => {
-    const entry: Seen = { method: request.method ?? "", url: request.url ?? "", rawHeaders: request.rawHeaders, body: "" };
+    const entry: Seen = {
+      method: request.method ?? "",
+      url: request.url ?? "",
+      rawHeaders: request.rawHeaders,
+      body: "",
+    };
     seen.push(entry);
     request.on("data", (chunk: Buffer) => {
       if (entry.body.length < 1 << 20) entry.body += chunk.toString("latin1");
@@ -111,7 +133,9 @@ export async function recorder(answer: RequestListener = echo): Promise<Recorder
   });
   const port = await listen(server);
   return {
-    port, seen, connections: () => connections,
+    port,
+    seen,
+    connections: () => connections,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,10 +1,10 @@
 /** CONNECT: TLS for the name that was decided, or plain HTTP decided request by request; nothing else, and nothing before. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect as tlsConnect, createServer as createTlsServer } from "node:tls";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer as createTlsServer, connect as tlsConnect } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { denialOf, dial, loopback, type Rig, raw, recorder, startRig, statusOf, tcpServer, until } from "./rig.ts";
 
@@ -14,10 +14,29 @@ let tls: { key: string; cert: string };
 beforeAll(async () => {
   rig = await startRig();
   files = mkdtempSync(join(tmpdir(), "tunnel-test-"));
-  execFileSync("openssl", [
-    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", join(files, "key.pem"), "-out", join(files, "cert.pem"),
-  ], { stdio: "ignore" });
+  execFileSync(
+    "openssl",
+    [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-days",
+      "2",
+      "-subj",
+      "/CN=localhost",
+      "-addext",
+      "subjectAltName=DNS:localhost,IP:127.0.0.1",
+      "-keyout",
+      join(files, "key.pem"),
+      "-out",
+      join(files, "cert.pem"),
+    ],
+    { stdio: "ignore" },
+  );
   tls = { key: readFileSync(join(files, "key.pem"), "utf8"), cert: readFileSync(join(files, "cert.pem"), "utf8") };
 });
 afterAll(async () => {
@@ -25,8 +44,10 @@ afterAll(async () => {
   await rig?.[Symbol.asyncDispose]();
 });
 
-async function tlsEcho(): Promise<{ port: number; names: (string | false)[]; connections(): number } & AsyncDisposable> {
-  const names: (string | false)[] = [];
+async function tlsEcho(): Promise<
+  { port: number; names: (string | false | null)[]; connections(): number } & AsyncDisposable
+> {
+  const names: (string | false | null)[] = [];
   let connections = 0;
   const sockets = new Set<Socket>();
   const server = createTlsServer({ ...tls, SNICallback: undefined }, (socket) => {
@@ -41,7 +62,9 @@ async function tlsEcho(): Promise<{ port: number; names: (string | false)[]; con
   server.on("tlsClientError", () => undefined);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    port: (server.address() as AddressInfo).port, names, connections: () => connections,
+    port: (server.address() as AddressInfo).port,
+    names,
+    connections: () => connections,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -65,7 +88,12 @@ async function openTunnel(lane: string, authority: string): Promise<Socket> {
 /** Speaks TLS through a tunnel; resolves with what the echo gave back, or with the error's code. */
 function throughTls(socket: Socket, servername: string | undefined): Promise<string> {
   return new Promise((resolve) => {
-    const secure = tlsConnect({ socket, ...(servername === undefined ? {} : { servername }), ca: tls.cert, checkServerIdentity: () => undefined });
+    const secure = tlsConnect({
+      socket,
+      ...(servername === undefined ? {} : { servername }),
+      ca: tls.cert,
+      checkServerIdentity: () => undefined,
+    });
     secure.on("secureConnect", () => secure.write("ping"));
     secure.on("data", (chunk) => {
       resolve(chunk.toString());
@@ -76,7 +104,12 @@ function throughTls(socket: Socket, servername: string | undefined): Promise<str
   });
 }
 
-const localhost = (port: number, more: object = {}) => ({ host: "localhost", port, addresses: ["127.0.0.1", "::1"], ...more });
+const localhost = (port: number, more: object = {}) => ({
+  host: "localhost",
+  port,
+  addresses: ["127.0.0.1", "::1"],
+  ...more,
+});
 
 test("TLS that names the tunnel's host passes; bytes are counted", async () => {
   await using server = await tlsEcho();
@@ -84,7 +117,13 @@ test("TLS that names the tunnel's host passes; bytes are counted", async () => {
   expect(await throughTls(await openTunnel(lane, `localhost:${server.port}`), "localhost")).toBe("ping");
   expect(server.names).toEqual(["localhost"]);
   const [event] = await rig.eventsOf(lane, 1);
-  expect(event).toMatchObject({ method: "CONNECT", url: `localhost:${server.port}`, decision: "allow", code: "allowed", status: 200 });
+  expect(event).toMatchObject({
+    method: "CONNECT",
+    url: `localhost:${server.port}`,
+    decision: "allow",
+    code: "allowed",
+    status: 200,
+  });
   expect(event?.sent).toBeGreaterThan(200);
   expect(event?.received).toBeGreaterThan(500);
 });
@@ -92,17 +131,26 @@ test("TLS that names the tunnel's host passes; bytes are counted", async () => {
 test("another server name, and none, open no connection upstream", async () => {
   await using server = await tlsEcho();
   const lane = await rig.lane({ network: [localhost(server.port)] });
-  expect(await throughTls(await openTunnel(lane, `localhost:${server.port}`), "evil.example")).toContain("UNRECOGNIZED_NAME");
-  expect(await throughTls(await openTunnel(lane, `localhost:${server.port}`), undefined)).toContain("UNRECOGNIZED_NAME");
+  expect(await throughTls(await openTunnel(lane, `localhost:${server.port}`), "evil.example")).toContain(
+    "UNRECOGNIZED_NAME",
+  );
+  expect(await throughTls(await openTunnel(lane, `localhost:${server.port}`), undefined)).toContain(
+    "UNRECOGNIZED_NAME",
+  );
   expect(server.connections()).toBe(0);
-  expect((await rig.eventsOf(lane, 2)).map(({ decision, code }) => [decision, code])).toEqual([["deny", "sni-mismatch"], ["deny", "sni-missing"]]);
+  expect((await rig.eventsOf(lane, 2)).map(({ decision, code }) => [decision, code])).toEqual([
+    ["deny", "sni-mismatch"],
+    ["deny", "sni-missing"],
+  ]);
 });
 
 test("a tunnel to an address that the rule names needs no server name", async () => {
   await using server = await tlsEcho();
   const lane = await rig.lane({ network: [loopback(server.port)] });
   expect(await throughTls(await openTunnel(lane, `127.0.0.1:${server.port}`), undefined)).toBe("ping");
-  expect(await throughTls(await openTunnel(lane, `127.0.0.1:${server.port}`), "evil.example")).toContain("UNRECOGNIZED_NAME");
+  expect(await throughTls(await openTunnel(lane, `127.0.0.1:${server.port}`), "evil.example")).toContain(
+    "UNRECOGNIZED_NAME",
+  );
   expect(server.connections()).toBe(1);
 });
 
@@ -125,15 +173,24 @@ test("what is neither TLS nor HTTP is not carried", async () => {
     connections += 1;
   });
   const lane = await rig.lane({ network: [localhost(server.port)] });
-  for (const bytes of [Buffer.from([0, 1, 2]), Buffer.from("\x16\x03\x01\x00\x05\x02\0\0\0\0", "latin1"), Buffer.from("ssh-2.0-x\r\n")]) {
+  for (const bytes of [
+    Buffer.from([0, 1, 2]),
+    Buffer.from("\x16\x03\x01\x00\x05\x02\0\0\0\0", "latin1"),
+    Buffer.from("ssh-2.0-x\r\n"),
+  ]) {
     const socket = await openTunnel(lane, `localhost:${server.port}`);
-    const closed = new Promise((resolve) => socket.on("close", resolve));
+    const closed = new Promise((resolve) => socket.on("end", resolve));
     socket.resume();
     socket.write(bytes);
     await closed;
+    socket.destroy();
   }
   expect(connections).toBe(0);
-  expect((await rig.eventsOf(lane, 3)).map((event) => event.code)).toEqual(["tunnel-protocol", "tunnel-protocol", "tunnel-protocol"]);
+  expect((await rig.eventsOf(lane, 3)).map((event) => event.code)).toEqual([
+    "tunnel-protocol",
+    "tunnel-protocol",
+    "tunnel-protocol",
+  ]);
 });
 
 test("plain HTTP in a tunnel is decided request by request, for the tunnel's host only", async () => {
@@ -181,8 +238,17 @@ test("the gateway's own authority works through a tunnel too; other loopback por
   const lane = await rig.lane({ verbs: ["note"] });
   const call = `POST /report/note HTTP/1.1\r\nHost: 127.0.0.1:3128\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
   expect(await raw(lane, connectLine("127.0.0.1:3128") + call)).toContain('{"ok":true}');
-  expect(await raw(lane, connectLine("localhost:3128") + call.replace("127.0.0.1", "localhost"))).toContain('{"ok":true}');
-  for (const authority of ["127.0.0.1:3129", "127.0.0.1:80", "127.0.0.1:22", "[::1]:3128", "127.1:3128", "0.0.0.0:3128"]) {
+  expect(await raw(lane, connectLine("localhost:3128") + call.replace("127.0.0.1", "localhost"))).toContain(
+    '{"ok":true}',
+  );
+  for (const authority of [
+    "127.0.0.1:3129",
+    "127.0.0.1:80",
+    "127.0.0.1:22",
+    "[::1]:3128",
+    "127.1:3128",
+    "0.0.0.0:3128",
+  ]) {
     expect([authority, statusOf(await raw(lane, connectLine(authority)))]).toEqual([authority, 403]);
   }
 });

@@ -20,19 +20,23 @@ async function start(script: Parameters<typeof startModel>[0]["script"]): Promis
   return model;
 }
 
+interface Completion {
+  choices: { finish_reason: string; message: { content: string; tool_calls: { function: { arguments: string } }[] } }[];
+}
+
 const user = { role: "user", content: "hello" };
 
 describe("the model stand-in", () => {
   it("answers each turn of a conversation from its script, and says done after the last", async () => {
     const model = await start([{ calls: [{ name: "read", arguments: { path: "a" } }] }, { text: "read it" }]);
-    const first = await (await ask(model, { model: "m", messages: [user] })).json();
-    expect(first.choices[0].finish_reason).toBe("tool_calls");
-    expect(JSON.parse(first.choices[0].message.tool_calls[0].function.arguments)).toEqual({ path: "a" });
+    const first = (await (await ask(model, { model: "m", messages: [user] })).json()) as Completion;
+    expect(first.choices[0]?.finish_reason).toBe("tool_calls");
+    expect(JSON.parse(first.choices[0]?.message.tool_calls[0]?.function.arguments ?? "")).toEqual({ path: "a" });
     const said = { role: "assistant", content: "x" };
-    const second = await (await ask(model, { model: "m", messages: [user, said] })).json();
-    expect(second.choices[0].message.content).toBe("read it");
-    const third = await (await ask(model, { model: "m", messages: [user, said, user, said] })).json();
-    expect(third.choices[0].message.content).toBe("done");
+    const second = (await (await ask(model, { model: "m", messages: [user, said] })).json()) as Completion;
+    expect(second.choices[0]?.message.content).toBe("read it");
+    const third = (await (await ask(model, { model: "m", messages: [user, said, user, said] })).json()) as Completion;
+    expect(third.choices[0]?.message.content).toBe("done");
     expect(model.requests.map((r) => r.turn)).toEqual([0, 1, 2]);
   });
 

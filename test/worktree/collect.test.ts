@@ -39,7 +39,9 @@ describe("what a layer changes becomes a tree", () => {
     ]);
     expect((await s.quarantine.readBlob(`${collected.commit}:src/one.txt`)).toString()).toBe("two\n");
     expect((await s.quarantine.readBlob(`${collected.commit}:new/l`)).toString()).toBe("../src/one.txt");
-    const shown = (await s.quarantine.objects().read(collected.commit, "commit", 10_000)).toString();
+    const objects = s.quarantine.objects();
+    const shown = (await objects.read(collected.commit, "commit", 10_000)).toString();
+    await objects.close();
     expect(shown).toContain(`parent ${s.base.commit}`);
     expect(shown).toContain("author Host <host@example.org> 1767323045 +0000");
   });

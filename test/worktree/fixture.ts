@@ -27,7 +27,7 @@ export const owner = { uid: 23456, gid: 23456 };
 
 const environment = {
   PATH: process.env["PATH"] ?? "/usr/bin:/bin",
-  LC_ALL: "C",
+  LC_ALL: "C.UTF-8",
   HOME: "/nonexistent",
   GIT_CONFIG_NOSYSTEM: "1",
   GIT_CONFIG_GLOBAL: "/dev/null",

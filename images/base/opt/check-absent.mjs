@@ -1,5 +1,5 @@
-// The planner's `absent` checks, in a sandbox of their own: the host sends `{root, checks: [{id, absent, files}]}` on
-// stdin and reads `[{id, ok, found, detail}]` from stdout. The host chose the files (it resolves the glob on its own
+// The planner's `absent` checks, in a sandbox of their own: the host names a file that holds
+// `{root, checks: [{id, absent, files}]}` and reads `[{id, ok, found, detail}]` from stdout. The host chose the files (it resolves the glob on its own
 // tree) and bounds the time: a pattern of the planner's may be as slow as it likes.
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -43,5 +43,5 @@ function readPlain(file) {
   }
 }
 
-const { root, checks } = JSON.parse(readFileSync(0, "utf8"));
+const { root, checks } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 process.stdout.write(`${JSON.stringify(checks.map((check) => search(root, check)))}\n`);

@@ -123,7 +123,12 @@ async function runBuild(docker: Docker, run: BuildRun): Promise<string> {
       // No layer may hold what a registry said on the day of the build: packages come by the lockfile, from outside.
       networkmode: "none",
       buildargs: { BASE: run.from },
-      labels: { [labels.image]: run.name, [labels.inputs]: run.inputHash, [labels.base]: run.from },
+      labels: {
+        [labels.image]: run.name,
+        [labels.inputs]: run.inputHash,
+        [labels.base]: run.from,
+        ...(run.name === baseName ? { [labels.node]: process.versions.node } : {}),
+      },
       nocache: run.force,
       rm: true,
       forcerm: true,

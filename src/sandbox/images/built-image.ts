@@ -7,6 +7,8 @@ export const labels = {
   image: "org.sallyport.image",
   inputs: "org.sallyport.inputs",
   base: "org.sallyport.base",
+  /** The version of the Node inside. */
+  node: "org.sallyport.node",
 } as const;
 
 /** An image that is there. Run it by `digest`: a tag can be moved to another image. */

@@ -37,7 +37,7 @@ function plain(literal) {
 
 /** A value that much code compares with for reasons of its own. */
 function isCommon(text) {
-  return /^-?\d{1,2}$/.test(text) || ["100", "1000", "1024"].includes(text) || /^\w{0,5}$/.test(text);
+  return /^-?\d{1,2}$/.test(text) || ["100", "1000", "1024"].includes(text) || /^[a-z_]{0,5}$/i.test(text);
 }
 
 /** A pattern for code that singles the value out: comparison, switch, table key, membership. */
@@ -60,11 +60,11 @@ function singlesOut(text) {
 }
 
 function literalPattern(text) {
-  const escaped = text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  const escaped = text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   const quoted = `["'\`]${escaped}["'\`]`;
   if (!/^-?\d/.test(text)) return quoted;
   // 0.12 is also written .12, 0.120 and 0.12f.
-  const short = escaped.replace(/^(-?)0(?=\\\.)/, "$10?").replace(/^\\-0\?/, "\\-0?");
+  const short = escaped.replace(/^(-?)0(?=\\\.)/, "$10?");
   const zeros = text.includes(".") ? "0*" : "(?:\\.0+)?";
   return `${quoted}|(?<![\\w.])${short}${zeros}(?:[fFdDnL](?!\\w)|(?![\\w.]*\\d))`;
 }

@@ -36,7 +36,7 @@ export function judge(subject) {
   const refutations = [];
   const findings = [];
   for (const { tried, rule } of attempts) {
-    const found = rule(subject);
+    const found = applied(rule, subject);
     findings.push(...found);
     refutations.push({
       tried,
@@ -56,6 +56,20 @@ export function judge(subject) {
   const approved = findings.length === 0 && criteria.length > 0 && criteria.every((c) => c.status === "met");
   const decision = approved ? "approve" : findings.some((f) => f.hard) ? "reject-hard" : "reject";
   return { decision, criteria, refutations, feedback: feedback.slice(0, 50) };
+}
+
+/** A rule that cannot be applied to a change has not cleared it. */
+function applied(rule, subject) {
+  try {
+    return rule(subject);
+  } catch (error) {
+    return [
+      {
+        what: `this rule cannot be applied to the change: ${error.message}`,
+        why: "what cannot be examined is not approved",
+      },
+    ];
+  }
 }
 
 function answer({ id, must }, subject, findings) {

@@ -1,0 +1,70 @@
+/** Talks to the daemon over its Unix socket. */
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import { createInterface } from "node:readline";
+import { type ErrorCode, errorCodes, SallyportError } from "../domain/error.ts";
+import type { StateDirectory } from "../host/state-directory.ts";
+
+function open(state: StateDirectory, method: string, path: string, body?: unknown): Promise<IncomingMessage> {
+  const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      {
+        socketPath: state.socket, method, path,
+        headers: { host: "sallyport", ...(payload ? { "content-type": "application/json", "content-length": payload.length } : {}) },
+      },
+      resolve,
+    );
+    request.once("error", (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === "EACCES" ? "this user may not open it" : cause.code === "ENOENT" || cause.code === "ECONNREFUSED" ? "nobody answers on it" : cause.message;
+      reject(
+        new SallyportError("host-unreachable", `no daemon at ${state.socket}: ${why}`, {
+          next: "Start one with `sallyport daemon`, or name its --state or --socket.",
+          cause,
+        }),
+      );
+    });
+    request.end(payload);
+  });
+}
+
+async function read(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+async function failure(message: IncomingMessage): Promise<SallyportError> {
+  const text = (await read(message)).toString("utf8");
+  try {
+    const { error } = JSON.parse(text) as { error: { code: string; message: string; next: string; at?: string } };
+    const code: ErrorCode = Object.hasOwn(errorCodes, error.code) ? (error.code as ErrorCode) : "internal";
+    return new SallyportError(code, error.message, { next: error.next, ...(error.at ? { at: error.at } : {}) });
+  } catch {
+    return new SallyportError("internal", `the daemon answered ${message.statusCode}: ${text.slice(0, 500)}`);
+  }
+}
+
+/** One call; the answer's JSON. Errors are the daemon's own, with their codes. */
+export async function call<T>(state: StateDirectory, method: string, path: string, body?: unknown): Promise<T> {
+  return JSON.parse((await callRaw(state, method, path, body)).toString("utf8")) as T;
+}
+
+/** One call; the answer's bytes. */
+export async function callRaw(state: StateDirectory, method: string, path: string, body?: unknown): Promise<Buffer> {
+  const answer = await open(state, method, path, body);
+  if ((answer.statusCode ?? 500) >= 400) throw await failure(answer);
+  return read(answer);
+}
+
+/** A stream of JSON lines. */
+export async function* lines<T>(state: StateDirectory, path: string): AsyncGenerator<T> {
+  const answer = await open(state, "GET", path);
+  if ((answer.statusCode ?? 500) >= 400) throw await failure(answer);
+  try {
+    for await (const line of createInterface({ input: answer })) {
+      if (line) yield JSON.parse(line) as T;
+    }
+  } finally {
+    answer.destroy();
+  }
+}

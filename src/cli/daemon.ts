@@ -1,0 +1,27 @@
+/** `sallyport daemon`: the host in the foreground. */
+import type { Command } from "commander";
+import { exitCode } from "../domain/error.ts";
+import { startDaemon } from "../host/daemon.ts";
+import { openLog } from "../host/log.ts";
+import { action, command, done, type Globals } from "./context.ts";
+
+async function daemon({ state }: Globals): Promise<number> {
+  const running = await startDaemon(state, openLog());
+  let asked = 0;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      // A second Ctrl-C does not wait for the drain: the guard cleans up what is left.
+      if (++asked > 1) process.exit(exitCode.failed);
+      void running.stop(signal);
+    });
+  }
+  const reason = await running.ended;
+  return reason === "SIGINT" || reason === "SIGTERM" ? done : exitCode.failed;
+}
+
+export function daemonCommand(): Command {
+  return command("daemon", "Run the host in the foreground, until Ctrl-C or SIGTERM.", [
+    "sudo sallyport daemon --state /var/lib/sallyport",
+    "SALLYPORT_LOG=debug sallyport daemon",
+  ]).action(action(daemon));
+}

@@ -1,0 +1,91 @@
+/** `sallyport delegate`: one brief in, an id out; with --wait the whole turn. */
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Command } from "commander";
+import { brief as briefSchema } from "../domain/brief.ts";
+import { type Delegation, restingStates, stateExitCode } from "../domain/delegation.ts";
+import { SallyportError } from "../domain/error.ts";
+import type { Entry } from "../domain/event.ts";
+import type { StateDirectory } from "../host/state-directory.ts";
+import { checkSource, parseSource, readText } from "../policy/document.ts";
+import { call, lines } from "./client.ts";
+import { action, command, done, type Globals, print, say } from "./context.ts";
+import { narrate } from "./narrate.ts";
+import { ticker } from "./ticker.ts";
+
+interface Options {
+  repo?: string;
+  base?: string;
+  onto?: string;
+  wait?: boolean;
+}
+
+/** A brief's file, and the files of its checks that lie beside it. */
+export async function readBrief(path: string): Promise<{ brief: unknown; checkFiles: Record<string, string> }> {
+  const source = parseSource(await readText(path, "brief-invalid"), path, "brief-invalid");
+  const brief = checkSource(source, briefSchema, "brief-invalid");
+  const names = new Set(brief.accept.flatMap((c) => c.checks.flatMap((check) => ("files" in check ? check.files : []))));
+  const checkFiles: Record<string, string> = {};
+  for (const name of names) {
+    try {
+      checkFiles[name] = (await readFile(join(dirname(path), name))).toString("base64");
+    } catch (cause) {
+      throw new SallyportError("brief-invalid", `the check's file ${name} is not beside ${path}`, { next: "Put it there, or correct its name.", cause });
+    }
+  }
+  // As it was written: the host reads it again by itself.
+  return { brief: source.raw, checkFiles };
+}
+
+/** Prints what happens to a delegation until it rests. Returns its record. */
+export async function follow(state: StateDirectory, id: string, show: (entry: Entry) => void): Promise<Delegation> {
+  for (;;) {
+    for await (const entry of lines<Entry>(state, `/v1/delegations/${id}/log?follow=true`)) show(entry);
+    const record = await call<Delegation>(state, "GET", `/v1/delegations/${id}`);
+    if (restingStates.has(record.state)) return record;
+  }
+}
+
+async function delegate({ state, json }: Globals, file: string, options: Options): Promise<number> {
+  const { brief, checkFiles } = await readBrief(resolve(file));
+  const { id } = await call<{ id: string }>(state, "POST", "/v1/delegations", {
+    repository: resolve(options.repo ?? "."),
+    ...(options.base ? { base: options.base } : {}),
+    ...(options.onto ? { onto: options.onto } : {}),
+    brief,
+    checkFiles,
+  });
+  if (!options.wait) {
+    if (json) print({ id });
+    else {
+      say(id);
+      process.stderr.write(`  next: sallyport log ${id} -f, then sallyport land ${id}\n`);
+    }
+    return done;
+  }
+  const status = ticker(!json);
+  const record = await follow(state, id, (entry) => {
+    if (!json) status.line(narrate(entry));
+  });
+  status.end();
+  if (json) print(record);
+  else {
+    say(`${id} is ${record.state}${record.reason ? `: ${record.reason}` : ""}`);
+    if (record.state === "approved") process.stderr.write(`  next: sallyport diff ${id}, then sallyport land ${id} or sallyport discard ${id}\n`);
+    else process.stderr.write(`  next: sallyport show ${id}\n`);
+  }
+  return stateExitCode[record.state];
+}
+
+export function delegateCommand(): Command {
+  return command("delegate", "Hand one brief to an executor; prints the delegation's id.", [
+    "sallyport delegate brief.yaml --repo /srv/git/money.git --base main",
+    "sallyport delegate brief.yaml --repo . --onto sallyport/round-half --wait",
+  ])
+    .argument("<brief>", "the brief's YAML file; the files its checks name lie beside it")
+    .option("--repo <dir>", "the host repository (default: this folder)")
+    .option("--base <ref>", "what to start from (default: HEAD)")
+    .option("--onto <branch>", "the branch it is meant to land on (default: the branch that --base names)")
+    .option("--wait", "show the whole turn; the exit code is the outcome")
+    .action(action(delegate));
+}

@@ -1,0 +1,84 @@
+/** `list`, `show`, `diff`, `log`: look at delegations. */
+import type { Command } from "commander";
+import { type Delegation, stateExitCode } from "../domain/delegation.ts";
+import type { Entry } from "../domain/event.ts";
+import { showDuration } from "../domain/units.ts";
+import { call, callRaw, lines } from "./client.ts";
+import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
+import { narrate } from "./narrate.ts";
+
+async function list({ state, json }: Globals): Promise<number> {
+  const { delegations } = await call<{ delegations: Delegation[] }>(state, "GET", "/v1/delegations");
+  if (json) print(delegations);
+  else if (delegations.length === 0) say("no delegations yet; next: sallyport delegate BRIEF --repo DIR");
+  else {
+    const rows = delegations.map((d) => [d.id, d.state, `${d.attempts.length}/${d.policy.budget.attempts}`, d.accepted.slice(0, 19), d.brief.title]);
+    say(table([["ID", "STATE", "ATTEMPTS", "ACCEPTED", "TITLE"], ...rows]));
+  }
+  return done;
+}
+
+function describe(d: Delegation): string[] {
+  const lines = [
+    `${d.id}  ${d.state}${d.reason ? `: ${d.reason}` : ""}`,
+    `  title       ${d.brief.title}`,
+    `  repository  ${d.repository}`,
+    `  base        ${d.base}`,
+    `  target      ${d.ref}`,
+    `  policy      ${d.policy.name} (${d.policyDigest.slice(0, 12)})`,
+    `  executor    ${d.brief.executor} ${d.images.executor.slice(0, 19)}`,
+    `  verifier    ${d.policy.verifier.harness} ${d.images.verifier.slice(0, 19)}`,
+    `  requests    ${d.sandboxes.reduce((sum, s) => sum + s.requests, 0)}, denied ${d.denials}`,
+  ];
+  for (const attempt of d.attempts) {
+    const time = d.sandboxes.filter((s) => s.attempt === attempt.number).reduce((sum, s) => sum + (s.milliseconds ?? 0), 0);
+    const outcome = attempt.failure ? "failed" : attempt.rejection ? `rejected by the ${attempt.rejection.by}` : attempt.verdict ? `verdict ${attempt.verdict.decision}` : "running";
+    lines.push(`  attempt ${attempt.number}   ${outcome}, ${showDuration(time)} in sandboxes`);
+    for (const finding of attempt.rejection?.findings ?? []) {
+      lines.push(`    ${finding.reason}: ${finding.path ? `${finding.path}${finding.line ? `:${finding.line}` : ""}: ` : ""}${finding.message.split("\n")[0]}`);
+    }
+    if (attempt.failure) lines.push(`    ${attempt.failure.code}: ${attempt.failure.message}`);
+    for (const answer of attempt.verdict?.criteria ?? []) lines.push(`    ${answer.id} ${answer.status}: ${answer.why.split("\n")[0]}`);
+  }
+  if (d.approval) lines.push(`  approval    ${d.approval.digest} for ${d.approval.predicate.ref}, until ${d.approval.predicate.expires}`);
+  if (d.landed) lines.push(`  landed      ${d.landed.commit} on ${d.landed.ref}`);
+  return lines;
+}
+
+async function show({ state, json }: Globals, id: string): Promise<number> {
+  const record = await call<Delegation>(state, "GET", `/v1/delegations/${encodeURIComponent(id)}`);
+  if (json) print(record);
+  else for (const line of describe(record)) say(line);
+  return stateExitCode[record.state];
+}
+
+async function diff({ state, json }: Globals, id: string, options: { attempt?: string }): Promise<number> {
+  const query = options.attempt ? `?attempt=${encodeURIComponent(options.attempt)}` : "";
+  const patch = await callRaw(state, "GET", `/v1/delegations/${encodeURIComponent(id)}/diff${query}`);
+  if (json) print({ id, patch: patch.toString("utf8") });
+  // A file or pipe gets the patch as it is; a terminal must not be told to do things by it.
+  else if (process.stdout.isTTY) process.stdout.write(safe(patch.toString("utf8")));
+  else process.stdout.write(patch);
+  return done;
+}
+
+async function log({ state, json }: Globals, id: string, options: { follow?: boolean }): Promise<number> {
+  const path = `/v1/delegations/${encodeURIComponent(id)}/log?follow=${options.follow === true}`;
+  for await (const entry of lines<Entry>(state, path)) {
+    if (json) process.stdout.write(`${JSON.stringify(entry)}\n`);
+    else say(`${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${narrate(entry)}`);
+  }
+  return done;
+}
+
+export function lookCommands(): Command[] {
+  return [
+    command("list", "List the delegations.", ["sallyport list", "sallyport list --json | jq '.[].state'"]).action(action(list)),
+    command("show", "Show one delegation; the exit code is its outcome.", ["sallyport show d-abcdefgh23456722"])
+      .argument("<id>").action(action(show)),
+    command("diff", "Show a proposal's patch.", ["sallyport diff d-abcdefgh23456722 --attempt 1"])
+      .argument("<id>").option("--attempt <n>", "which attempt (default: the last proposal)").action(action(diff)),
+    command("log", "Show what happened to a delegation, from the ledger.", ["sallyport log d-abcdefgh23456722 -f"])
+      .argument("<id>").option("-f, --follow", "go on until it rests").action(action(log)),
+  ];
+}

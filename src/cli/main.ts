@@ -1,0 +1,41 @@
+/** The command line: one file a command group, composed here. */
+import { CommanderError } from "commander";
+import { exitCode } from "../domain/error.ts";
+import { version } from "../host/version.ts";
+import { auditCommand } from "./audit.ts";
+import { command, explain } from "./context.ts";
+import { daemonCommand } from "./daemon.ts";
+import { decideCommands } from "./decide.ts";
+import { delegateCommand } from "./delegate.ts";
+import { doctorCommand } from "./doctor.ts";
+import { imageCommand } from "./image.ts";
+import { lookCommands } from "./look.ts";
+import { policyCommand } from "./policy.ts";
+
+const program = command("sallyport", "A sandbox-first host for harnesses that hire other harnesses.", [
+  "sallyport doctor",
+  "sallyport image build --all",
+  "sudo sallyport daemon &",
+  "sallyport delegate brief.yaml --repo /srv/git/money.git --wait",
+]).version(version);
+for (const group of [
+  doctorCommand(), daemonCommand(), imageCommand(), policyCommand(), delegateCommand(), ...lookCommands(), ...decideCommands(), auditCommand(),
+]) {
+  program.addCommand(group);
+}
+
+// `sallyport audit show | head` is no fault.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+  throw error;
+});
+
+const everyCommand = (of: typeof program): (typeof program)[] => [of, ...of.commands.flatMap((c) => everyCommand(c as typeof program))];
+for (const one of everyCommand(program)) one.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? exitCode.done : exitCode.usage;
+  else process.exitCode = explain(thrown, process.argv.includes("--json"));
+}

@@ -1,0 +1,87 @@
+/** A ledger entry as a line for people. Pure; says nothing that the entry does not. */
+import type { Entry } from "../domain/event.ts";
+import { showDuration, showSize } from "../domain/units.ts";
+
+const short = (id: string) => id.slice(0, 12);
+
+function counts(entry: Extract<Entry, { type: "tests.reported" }>): string {
+  const { report } = entry.data;
+  const checks = report.checks.length > 0 ? `, checks ${report.checks.filter((c) => c.ok).length}/${report.checks.length}` : "";
+  if (!report.tested) return `no tests in the policy${checks}`;
+  const green = [report.proposal, report.proven].every((run) => run?.green);
+  const gone = report.disappeared.length + report.newlySkipped.length;
+  return `${green ? "green" : "RED"}: fail-to-pass ${report.failToPass.length}, pass-to-pass ${report.passToPass.length}, broken ${report.broken.length}${gone ? `, disappeared or skipped ${gone}` : ""}${checks}`;
+}
+
+function findings(items: readonly { reason: string; message: string; path?: string | undefined; line?: number | undefined }[]): string {
+  return items
+    .slice(0, 6)
+    .map((f) => `\n      ${f.reason}: ${f.path ? `${f.path}${f.line ? `:${f.line}` : ""}: ` : ""}${f.message.split("\n")[0]}`)
+    .join("");
+}
+
+/** What happened, in one line (rejections list their findings below). */
+export function narrate(entry: Entry): string {
+  switch (entry.type) {
+    case "delegation.accepted":
+      return `accepted "${entry.data.brief.title}" for ${entry.data.ref} at ${short(entry.data.base)}; policy ${entry.data.policy.name}, executor ${entry.data.brief.executor}, verifier ${entry.data.policy.verifier.harness}`;
+    case "delegation.started":
+      return `preparing the base tree in lane ${entry.data.lane}`;
+    case "attempt.started":
+      return `attempt ${entry.data.attempt}: executing`;
+    case "sandbox.started":
+      return `${entry.data.role} sandbox ${entry.data.sandbox}: network ${String(entry.data.controls.network)}, ${String(entry.data.controls.user)}, seccomp on, capabilities ${String(entry.data.controls.capabilities)}`;
+    case "sandbox.ended":
+      return `sandbox ${entry.data.sandbox} ended: ${entry.data.end}${entry.data.exit === null ? "" : ` ${entry.data.exit}`} after ${showDuration(entry.data.milliseconds)}, printed ${showSize(entry.data.output.bytes)}`;
+    case "sandbox.wrote":
+      return `the layer holds ${entry.data.files} files, ${showSize(entry.data.bytes)}`;
+    case "request":
+      return `${entry.data.decision === "allow" ? "allowed" : "DENIED"} ${entry.data.method} ${entry.data.url} (${entry.data.code}; rule ${entry.data.rule})`;
+    case "verb":
+      return `the sandbox said ${entry.data.verb}${entry.data.text ? `: ${entry.data.text.split("\n")[0]}` : ""} → ${entry.data.status}`;
+    case "attempt.executed":
+      return `attempt ${entry.data.attempt}: the executor ended (${entry.data.end}); collecting its layer`;
+    case "proposal.collected": {
+      const { changes, tree, patchBytes } = entry.data.proposal;
+      return `proposal ${short(tree)}: ${changes.map((c) => `${c.kind} ${c.path}`).slice(0, 5).join(", ")}${changes.length > 5 ? ", …" : ""} (${showSize(patchBytes)} patch)`;
+    }
+    case "tests.reported":
+      return `tests ${counts(entry)}`;
+    case "verdict.received": {
+      const { decision, criteria, refutations } = entry.data.verdict;
+      return `verdict ${decision}: ${criteria.map((c) => `${c.id} ${c.status}`).join(", ")}; ${refutations.length} refutations tried, ${refutations.filter((r) => r.found).length} found something`;
+    }
+    case "attempt.rejected":
+      return `attempt ${entry.data.attempt} REJECTED by the ${entry.data.by}${findings(entry.data.findings)}`;
+    case "attempt.failed":
+      return `attempt ${entry.data.attempt} failed, by no fault of the executor: ${entry.data.message}`;
+    case "delegation.approved":
+      return `APPROVED and signed for ${entry.data.predicate.ref}: approval ${short(entry.data.digest)}`;
+    case "landing.intended":
+      return `landing ${short(entry.data.commit)} on ${entry.data.ref}`;
+    case "landing.abandoned":
+      return `landing given up: ${entry.data.reason}`;
+    case "delegation.landed":
+      return `LANDED ${short(entry.data.commit)} on ${entry.data.ref}`;
+    case "delegation.rejected":
+      return `REJECTED${entry.data.hard ? " for good" : ""}: ${entry.data.message}`;
+    case "delegation.stuck":
+      return `STUCK: ${entry.data.reason}`;
+    case "delegation.over-budget":
+      return `OVER BUDGET: ${entry.data.what}`;
+    case "delegation.discarded":
+      return `discarded by ${entry.data.by}`;
+    case "delegation.failed":
+      return `FAILED: ${entry.data.message}`;
+    case "delegation.refused":
+      return `refused: ${entry.data.message}`;
+    case "host.started":
+      return `host ${entry.data.version} started (pid ${entry.data.pid}, key ${short(entry.data.keyid)})`;
+    case "host.stopped":
+      return `host stopped: ${entry.data.reason}`;
+    case "recovered":
+      return `recovered: ${entry.data.what}`;
+    case "segment.closed":
+      return `segment ${entry.data.segment} closed and signed (key ${short(entry.data.keyid)})`;
+  }
+}

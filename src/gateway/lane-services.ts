@@ -1,0 +1,16 @@
+/** The seam between a lane and the process around it, so that a lane knows neither the daemon nor the policy's code. */
+import type { Decisions } from "./decisions.ts";
+import type { RequestEvent } from "./record.ts";
+import type { Lookup } from "./resolve.ts";
+
+/** What a lane is given by the process around it. */
+export interface LaneServices {
+  decisions: Decisions;
+  lookup: Lookup;
+  emit(event: RequestEvent): void;
+  /** Asks the daemon; resolves with its status and body. */
+  callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
+  /** Resolves when the daemon's record keeps up: nothing is decided that could not be recorded. */
+  room(): Promise<void>;
+  now(): number;
+}
