@@ -32,6 +32,7 @@ const libraryHomes = {
   "ipaddr.js": "policy",
   dockerode: "sandbox",
   "tar-fs": "sandbox",
+  "tar-stream": "sandbox",
   undici: "gateway",
   "fast-xml-parser": "gate",
   fastify: "host",

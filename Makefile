@@ -25,7 +25,7 @@ images: setup engine ## Build the sandbox images that are missing or out of date
 	@bin/sallyport image build --all
 
 demo: images ## The whole turn on real containers: probes refused, a wrong fix rejected, a right one landed
-	@node bench/../tools/demo.ts
+	@node demo/run.ts
 
 test: images ## Everything: checks, unit, attack and end-to-end tests on the real engine
 	@$(MAKE) --no-print-directory check

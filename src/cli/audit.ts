@@ -28,7 +28,10 @@ async function liveHead(state: StateDirectory): Promise<Head | undefined> {
 function parseAnchor(text: string | undefined): Head | undefined {
   if (text === undefined) return undefined;
   const match = /^(\d+):([0-9a-f]{64})$/.exec(text);
-  if (!match) throw new SallyportError("usage", `an anchor is SEQ:HASH, found ${text}`, { next: "Take it from an earlier `sallyport audit verify`." });
+  if (!match)
+    throw new SallyportError("usage", `an anchor is SEQ:HASH, found ${text}`, {
+      next: "Take it from an earlier `sallyport audit verify`.",
+    });
   return { seq: Number(match[1]), hash: match[2] ?? "" };
 }
 
@@ -36,7 +39,8 @@ async function check(state: StateDirectory, anchor?: Head) {
   const key = await loadHostPublicKey(state.keys);
   const live = await liveHead(state);
   return verifyLedger(state.ledger, {
-    verifySignature: (keyid, bytes, signature) => keyid === key.keyid && key.verify(bytes, Buffer.from(signature, "base64")),
+    verifySignature: (keyid, bytes, signature) =>
+      keyid === key.keyid && key.verify(bytes, Buffer.from(signature, "base64")),
     ...(anchor ? { anchor } : {}),
     ...(live ? { upTo: live.seq } : {}),
   });
@@ -50,7 +54,9 @@ async function verify({ state, json }: Globals, options: { anchor?: string }): P
     say(`signed by the host's key up to line ${result.signedUpTo ?? 0}`);
     say(`not proved: ${result.cannotProve}`);
   } else {
-    say(`BROKEN at ${result.file}:${result.line}${result.seq === undefined ? "" : ` (seq ${result.seq})`}: ${result.problem}`);
+    say(
+      `BROKEN at ${result.file}:${result.line}${result.seq === undefined ? "" : ` (seq ${result.seq})`}: ${result.problem}`,
+    );
     say(`next: ${result.next}`);
   }
   return result.ok ? done : exitCode.rejected;
@@ -97,21 +103,39 @@ async function tail({ state, json }: Globals, options: Filter & { lines: string;
 
 async function headOnDisk(state: StateDirectory): Promise<Head> {
   const result = await check(state);
-  if (!result.ok) throw new SallyportError("ledger-broken", `${result.file}:${result.line}: ${result.problem}`, { next: result.next });
+  if (!result.ok)
+    throw new SallyportError("ledger-broken", `${result.file}:${result.line}: ${result.problem}`, {
+      next: result.next,
+    });
   return result.head;
 }
 
 export function auditCommand(): Command {
   const filters = (made: Command) =>
-    made.option("--delegation <id>", "only of this delegation").option("--type <type>", "only events of this type").option("--denied", "only requests that were denied");
-  return command("audit", "What happened, who let it land, and is the record whole?", ["sallyport audit verify", "sallyport audit show --denied"])
+    made
+      .option("--delegation <id>", "only of this delegation")
+      .option("--type <type>", "only events of this type")
+      .option("--denied", "only requests that were denied");
+  return command("audit", "What happened, who let it land, and is the record whole?", [
+    "sallyport audit verify",
+    "sallyport audit show --denied",
+  ])
     .addCommand(
-      command("verify", "Check every line, link and signature; names the first bad line.", ["sallyport audit verify --anchor 120:9f2c…"])
-        .option("--anchor <seq:hash>", "a head that you kept outside: proves that nothing up to it was cut or swapped").action(action(verify)),
+      command("verify", "Check every line, link and signature; names the first bad line.", [
+        "sallyport audit verify --anchor 120:9f2c…",
+      ])
+        .option("--anchor <seq:hash>", "a head that you kept outside: proves that nothing up to it was cut or swapped")
+        .action(action(verify)),
     )
-    .addCommand(filters(command("show", "Show the ledger's entries.", ["sallyport audit show --delegation d-abcdefgh23456722"])).action(action(show)))
+    .addCommand(
+      filters(
+        command("show", "Show the ledger's entries.", ["sallyport audit show --delegation d-abcdefgh23456722"]),
+      ).action(action(show)),
+    )
     .addCommand(
       filters(command("tail", "Show the last entries.", ["sallyport audit tail -f"]))
-        .option("-n, --lines <n>", "how many", "20").option("-f, --follow", "go on with what comes").action(action(tail)),
+        .option("-n, --lines <n>", "how many", "20")
+        .option("-f, --follow", "go on with what comes")
+        .action(action(tail)),
     );
 }

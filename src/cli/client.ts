@@ -1,5 +1,5 @@
 /** Talks to the daemon over its Unix socket. */
-import { type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { type ErrorCode, errorCodes, SallyportError } from "../domain/error.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
@@ -9,13 +9,23 @@ function open(state: StateDirectory, method: string, path: string, body?: unknow
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       {
-        socketPath: state.socket, method, path,
-        headers: { host: "sallyport", ...(payload ? { "content-type": "application/json", "content-length": payload.length } : {}) },
+        socketPath: state.socket,
+        method,
+        path,
+        headers: {
+          host: "sallyport",
+          ...(payload ? { "content-type": "application/json", "content-length": payload.length } : {}),
+        },
       },
       resolve,
     );
     request.once("error", (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === "EACCES" ? "this user may not open it" : cause.code === "ENOENT" || cause.code === "ECONNREFUSED" ? "nobody answers on it" : cause.message;
+      const why =
+        cause.code === "EACCES"
+          ? "this user may not open it"
+          : cause.code === "ENOENT" || cause.code === "ECONNREFUSED"
+            ? "nobody answers on it"
+            : cause.message;
       reject(
         new SallyportError("host-unreachable", `no daemon at ${state.socket}: ${why}`, {
           next: "Start one with `sallyport daemon`, or name its --state or --socket.",

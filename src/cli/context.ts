@@ -27,8 +27,8 @@ export function command(name: string, summary: string, examples: string[] = []):
   const made = new Command(name)
     .description(summary)
     .option("--json", "print JSON for machines")
-    .option("--state DIR", `the state directory (or SALLYPORT_STATE; else ${defaultState})`)
-    .option("--socket PATH", "the daemon's socket (or SALLYPORT_SOCKET; else host.sock of the state directory)")
+    .option("--state <dir>", `the state directory (or SALLYPORT_STATE; else ${defaultState})`)
+    .option("--socket <path>", "the daemon's socket (or SALLYPORT_SOCKET; else host.sock of the state directory)")
     .showHelpAfterError("(--help shows the options and examples)")
     .configureOutput({ writeErr: (text) => process.stderr.write(text) });
   if (examples.length > 0) made.addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
@@ -36,7 +36,9 @@ export function command(name: string, summary: string, examples: string[] = []):
 }
 
 /** Wraps an action: its return value is the exit code, an error is explained and gives its own. */
-export function action<A extends unknown[]>(run: (globals: Globals, ...args: A) => Promise<number>): (...args: [...A, Command]) => Promise<void> {
+export function action<A extends unknown[]>(
+  run: (globals: Globals, ...args: A) => Promise<number>,
+): (...args: [...A, Command]) => Promise<void> {
   return async (...args) => {
     const own = args.at(-1) as Command;
     const shared = globals(own);
@@ -56,7 +58,8 @@ export function explain(thrown: unknown, json: boolean): number {
     process.stderr.write(`sallyport: ${safe(error.message)}\n`);
     if (error.next) process.stderr.write(`  next: ${safe(error.next)}\n`);
     process.stderr.write(`  code: ${error.code}${error.at ? ` at ${safe(error.at)}` : ""}\n`);
-    if (error.code === "internal" && error.cause instanceof Error) process.stderr.write(`${safe(error.cause.stack ?? "")}\n`);
+    if (error.code === "internal" && error.cause instanceof Error)
+      process.stderr.write(`${safe(error.cause.stack ?? "")}\n`);
   }
   return error.exitCode;
 }
@@ -79,7 +82,14 @@ export function safe(text: string): string {
 /** Rows as columns that fit. */
 export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("  ").trimEnd()).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 export const done = exitCode.done;

@@ -10,7 +10,8 @@ interface Answer {
   commit?: string;
 }
 
-const post = (verb: string, text: (answer: Answer) => string) =>
+const post =
+  (verb: string, text: (answer: Answer) => string) =>
   async ({ state, json }: Globals, id: string, options: { onto?: string }): Promise<number> => {
     const body = options.onto ? { onto: options.onto } : {};
     const answer = await call<Answer>(state, "POST", `/v1/delegations/${encodeURIComponent(id)}/${verb}`, body);
@@ -21,12 +22,18 @@ const post = (verb: string, text: (answer: Answer) => string) =>
 
 export function decideCommands(): Command[] {
   return [
-    command("land", "Land an approved delegation on its branch, by compare-and-swap.", ["sallyport land d-abcdefgh23456722", "sallyport land d-abcdefgh23456722 --onto main"])
-      .argument("<id>").option("--onto <branch>", "the target (default: the branch it was delegated for)")
+    command("land", "Land an approved delegation on its branch, by compare-and-swap.", [
+      "sallyport land d-abcdefgh23456722",
+      "sallyport land d-abcdefgh23456722 --onto main",
+    ])
+      .argument("<id>")
+      .option("--onto <branch>", "the target (default: the branch it was delegated for)")
       .action(action(post("land", (a) => `landed ${a.commit} on ${a.ref}`))),
     command("discard", "Give up a delegation and what it proposed.", ["sallyport discard d-abcdefgh23456722"])
-      .argument("<id>").action(action(post("discard", (a) => `${a.id} is discarded`))),
+      .argument("<id>")
+      .action(action(post("discard", (a) => `${a.id} is discarded`))),
     command("stop", "End a delegation that runs or waits.", ["sallyport stop d-abcdefgh23456722"])
-      .argument("<id>").action(action(post("stop", (a) => `${a.id} is ${a.state}`))),
+      .argument("<id>")
+      .action(action(post("stop", (a) => `${a.id} is ${a.state}`))),
   ];
 }

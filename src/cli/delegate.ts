@@ -24,13 +24,18 @@ interface Options {
 export async function readBrief(path: string): Promise<{ brief: unknown; checkFiles: Record<string, string> }> {
   const source = parseSource(await readText(path, "brief-invalid"), path, "brief-invalid");
   const brief = checkSource(source, briefSchema, "brief-invalid");
-  const names = new Set(brief.accept.flatMap((c) => c.checks.flatMap((check) => ("files" in check ? check.files : []))));
+  const names = new Set(
+    brief.accept.flatMap((c) => c.checks.flatMap((check) => ("files" in check ? check.files : []))),
+  );
   const checkFiles: Record<string, string> = {};
   for (const name of names) {
     try {
       checkFiles[name] = (await readFile(join(dirname(path), name))).toString("base64");
     } catch (cause) {
-      throw new SallyportError("brief-invalid", `the check's file ${name} is not beside ${path}`, { next: "Put it there, or correct its name.", cause });
+      throw new SallyportError("brief-invalid", `the check's file ${name} is not beside ${path}`, {
+        next: "Put it there, or correct its name.",
+        cause,
+      });
     }
   }
   // As it was written: the host reads it again by itself.
@@ -71,7 +76,8 @@ async function delegate({ state, json }: Globals, file: string, options: Options
   if (json) print(record);
   else {
     say(`${id} is ${record.state}${record.reason ? `: ${record.reason}` : ""}`);
-    if (record.state === "approved") process.stderr.write(`  next: sallyport diff ${id}, then sallyport land ${id} or sallyport discard ${id}\n`);
+    if (record.state === "approved")
+      process.stderr.write(`  next: sallyport diff ${id}, then sallyport land ${id} or sallyport discard ${id}\n`);
     else process.stderr.write(`  next: sallyport show ${id}\n`);
   }
   return stateExitCode[record.state];

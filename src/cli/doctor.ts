@@ -17,5 +17,7 @@ async function doctor({ state, json }: Globals): Promise<number> {
 }
 
 export function doctorCommand(): Command {
-  return command("doctor", "Every control this machine can and cannot enforce, with the fix.", ["sallyport doctor --json"]).action(action(doctor));
+  return command("doctor", "Every control this machine can and cannot enforce, with the fix.", [
+    "sallyport doctor --json",
+  ]).action(action(doctor));
 }

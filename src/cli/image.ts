@@ -1,9 +1,8 @@
 /** `sallyport image build|list|audit`. */
-import { join } from "node:path";
 import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
 import { showSize } from "../domain/units.ts";
-import { shippedImages } from "../host/config.ts";
+import { imageCache, shippedImages } from "../host/config.ts";
 import { connectEngine } from "../sandbox/connect.ts";
 import { auditImage } from "../sandbox/images/audit.ts";
 import { buildImage } from "../sandbox/images/build.ts";
@@ -12,17 +11,21 @@ import { listHarnesses } from "../sandbox/images/harness.ts";
 import { action, command, done, type Globals, print, say, table } from "./context.ts";
 import { ticker } from "./ticker.ts";
 
-const cacheDirectory = join(shippedImages, "../.cache/images");
-
 async function build({ json }: Globals, names: string[], options: { all?: boolean; force?: boolean }): Promise<number> {
   const docker = await connectEngine();
   const wanted = options.all ? await listHarnesses(shippedImages) : names;
-  if (wanted.length === 0) throw new SallyportError("usage", "no image is named", { next: "Name one, or --all: `sallyport image build --all`." });
+  if (wanted.length === 0)
+    throw new SallyportError("usage", "no image is named", {
+      next: "Name one, or --all: `sallyport image build --all`.",
+    });
   const progress = ticker(!json);
   const built = [];
   for (const name of wanted) {
     const image = await buildImage(name, {
-      docker, imagesDirectory: shippedImages, cacheDirectory, force: options.force === true,
+      docker,
+      imagesDirectory: shippedImages,
+      cacheDirectory: imageCache,
+      force: options.force === true,
       onProgress: (line) => progress.line(`${name}: ${line}`),
     });
     progress.line(`${name}: ${image.tag} ${image.digest.slice(0, 19)} (${showSize(image.size)})`);
@@ -39,7 +42,12 @@ async function list({ json }: Globals): Promise<number> {
   if (json) print(images);
   else {
     const missing = (await listHarnesses(shippedImages)).filter((name) => !images.some((image) => image.name === name));
-    say(table([["NAME", "TAG", "DIGEST", "SIZE", "CREATED"], ...images.map((i) => [i.name, i.tag, i.digest.slice(0, 19), showSize(i.size), i.created.slice(0, 19)])]));
+    say(
+      table([
+        ["NAME", "TAG", "DIGEST", "SIZE", "CREATED"],
+        ...images.map((i) => [i.name, i.tag, i.digest.slice(0, 19), showSize(i.size), i.created.slice(0, 19)]),
+      ]),
+    );
     if (missing.length > 0) say(`not built: ${missing.join(", ")}; next: sallyport image build --all`);
   }
   return done;
@@ -53,17 +61,33 @@ async function audit({ json }: Globals, name: string): Promise<number> {
   else {
     say(`${image.tag} ${image.digest}: ${packages.length} packages`);
     for (const finding of findings) say(`  ${finding.kind}: ${finding.path}: ${finding.detail}`);
-    say(findings.length === 0 ? "nothing found: no setuid, world-writable, device, cache or secret file" : `${findings.length} findings`);
+    say(
+      findings.length === 0
+        ? "nothing found: no setuid, world-writable, device, cache or secret file"
+        : `${findings.length} findings`,
+    );
   }
   return findings.length === 0 ? done : exitCode.rejected;
 }
 
 export function imageCommand(): Command {
-  return command("image", "Build and check harness images.", ["sallyport image build --all", "sallyport image audit scripted"])
+  return command("image", "Build and check harness images.", [
+    "sallyport image build --all",
+    "sallyport image audit scripted",
+  ])
     .addCommand(
-      command("build", "Build images that are missing or out of date.", ["sallyport image build scripted skeptic-rules"])
-        .argument("[names...]").option("--all", "every image there is").option("--force", "build again though it is there").action(action(build)),
+      command("build", "Build images that are missing or out of date.", [
+        "sallyport image build scripted skeptic-rules",
+      ])
+        .argument("[names...]")
+        .option("--all", "every image there is")
+        .option("--force", "build again though it is there")
+        .action(action(build)),
     )
     .addCommand(command("list", "List the images that are built.").action(action(list)))
-    .addCommand(command("audit", "Look for what must not be in an image; none is the passing answer.").argument("<name>").action(action(audit)));
+    .addCommand(
+      command("audit", "Look for what must not be in an image; none is the passing answer.")
+        .argument("<name>")
+        .action(action(audit)),
+    );
 }

@@ -12,7 +12,13 @@ async function list({ state, json }: Globals): Promise<number> {
   if (json) print(delegations);
   else if (delegations.length === 0) say("no delegations yet; next: sallyport delegate BRIEF --repo DIR");
   else {
-    const rows = delegations.map((d) => [d.id, d.state, `${d.attempts.length}/${d.policy.budget.attempts}`, d.accepted.slice(0, 19), d.brief.title]);
+    const rows = delegations.map((d) => [
+      d.id,
+      d.state,
+      `${d.attempts.length}/${d.policy.budget.attempts}`,
+      d.accepted.slice(0, 19),
+      d.brief.title,
+    ]);
     say(table([["ID", "STATE", "ATTEMPTS", "ACCEPTED", "TITLE"], ...rows]));
   }
   return done;
@@ -31,16 +37,30 @@ function describe(d: Delegation): string[] {
     `  requests    ${d.sandboxes.reduce((sum, s) => sum + s.requests, 0)}, denied ${d.denials}`,
   ];
   for (const attempt of d.attempts) {
-    const time = d.sandboxes.filter((s) => s.attempt === attempt.number).reduce((sum, s) => sum + (s.milliseconds ?? 0), 0);
-    const outcome = attempt.failure ? "failed" : attempt.rejection ? `rejected by the ${attempt.rejection.by}` : attempt.verdict ? `verdict ${attempt.verdict.decision}` : "running";
+    const time = d.sandboxes
+      .filter((s) => s.attempt === attempt.number)
+      .reduce((sum, s) => sum + (s.milliseconds ?? 0), 0);
+    const outcome = attempt.failure
+      ? "failed"
+      : attempt.rejection
+        ? `rejected by the ${attempt.rejection.by}`
+        : attempt.verdict
+          ? `verdict ${attempt.verdict.decision}`
+          : "running";
     lines.push(`  attempt ${attempt.number}   ${outcome}, ${showDuration(time)} in sandboxes`);
     for (const finding of attempt.rejection?.findings ?? []) {
-      lines.push(`    ${finding.reason}: ${finding.path ? `${finding.path}${finding.line ? `:${finding.line}` : ""}: ` : ""}${finding.message.split("\n")[0]}`);
+      lines.push(
+        `    ${finding.reason}: ${finding.path ? `${finding.path}${finding.line ? `:${finding.line}` : ""}: ` : ""}${finding.message.split("\n")[0]}`,
+      );
     }
     if (attempt.failure) lines.push(`    ${attempt.failure.code}: ${attempt.failure.message}`);
-    for (const answer of attempt.verdict?.criteria ?? []) lines.push(`    ${answer.id} ${answer.status}: ${answer.why.split("\n")[0]}`);
+    for (const answer of attempt.verdict?.criteria ?? [])
+      lines.push(`    ${answer.id} ${answer.status}: ${answer.why.split("\n")[0]}`);
   }
-  if (d.approval) lines.push(`  approval    ${d.approval.digest} for ${d.approval.predicate.ref}, until ${d.approval.predicate.expires}`);
+  if (d.approval)
+    lines.push(
+      `  approval    ${d.approval.digest} for ${d.approval.predicate.ref}, until ${d.approval.predicate.expires}`,
+    );
   if (d.landed) lines.push(`  landed      ${d.landed.commit} on ${d.landed.ref}`);
   return lines;
 }
@@ -73,12 +93,19 @@ async function log({ state, json }: Globals, id: string, options: { follow?: boo
 
 export function lookCommands(): Command[] {
   return [
-    command("list", "List the delegations.", ["sallyport list", "sallyport list --json | jq '.[].state'"]).action(action(list)),
+    command("list", "List the delegations.", ["sallyport list", "sallyport list --json | jq '.[].state'"]).action(
+      action(list),
+    ),
     command("show", "Show one delegation; the exit code is its outcome.", ["sallyport show d-abcdefgh23456722"])
-      .argument("<id>").action(action(show)),
+      .argument("<id>")
+      .action(action(show)),
     command("diff", "Show a proposal's patch.", ["sallyport diff d-abcdefgh23456722 --attempt 1"])
-      .argument("<id>").option("--attempt <n>", "which attempt (default: the last proposal)").action(action(diff)),
+      .argument("<id>")
+      .option("--attempt <n>", "which attempt (default: the last proposal)")
+      .action(action(diff)),
     command("log", "Show what happened to a delegation, from the ledger.", ["sallyport log d-abcdefgh23456722 -f"])
-      .argument("<id>").option("-f, --follow", "go on until it rests").action(action(log)),
+      .argument("<id>")
+      .option("-f, --follow", "go on until it rests")
+      .action(action(log)),
   ];
 }

@@ -19,7 +19,14 @@ const program = command("sallyport", "A sandbox-first host for harnesses that hi
   "sallyport delegate brief.yaml --repo /srv/git/money.git --wait",
 ]).version(version);
 for (const group of [
-  doctorCommand(), daemonCommand(), imageCommand(), policyCommand(), delegateCommand(), ...lookCommands(), ...decideCommands(), auditCommand(),
+  doctorCommand(),
+  daemonCommand(),
+  imageCommand(),
+  policyCommand(),
+  delegateCommand(),
+  ...lookCommands(),
+  ...decideCommands(),
+  auditCommand(),
 ]) {
   program.addCommand(group);
 }
@@ -30,7 +37,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const everyCommand = (of: typeof program): (typeof program)[] => [of, ...of.commands.flatMap((c) => everyCommand(c as typeof program))];
+const everyCommand = (of: typeof program): (typeof program)[] => [
+  of,
+  ...of.commands.flatMap((c) => everyCommand(c as typeof program)),
+];
 for (const one of everyCommand(program)) one.exitOverride();
 
 try {

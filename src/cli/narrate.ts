@@ -6,17 +6,23 @@ const short = (id: string) => id.slice(0, 12);
 
 function counts(entry: Extract<Entry, { type: "tests.reported" }>): string {
   const { report } = entry.data;
-  const checks = report.checks.length > 0 ? `, checks ${report.checks.filter((c) => c.ok).length}/${report.checks.length}` : "";
+  const checks =
+    report.checks.length > 0 ? `, checks ${report.checks.filter((c) => c.ok).length}/${report.checks.length}` : "";
   if (!report.tested) return `no tests in the policy${checks}`;
   const green = [report.proposal, report.proven].every((run) => run?.green);
   const gone = report.disappeared.length + report.newlySkipped.length;
   return `${green ? "green" : "RED"}: fail-to-pass ${report.failToPass.length}, pass-to-pass ${report.passToPass.length}, broken ${report.broken.length}${gone ? `, disappeared or skipped ${gone}` : ""}${checks}`;
 }
 
-function findings(items: readonly { reason: string; message: string; path?: string | undefined; line?: number | undefined }[]): string {
+function findings(
+  items: readonly { reason: string; message: string; path?: string | undefined; line?: number | undefined }[],
+): string {
   return items
     .slice(0, 6)
-    .map((f) => `\n      ${f.reason}: ${f.path ? `${f.path}${f.line ? `:${f.line}` : ""}: ` : ""}${f.message.split("\n")[0]}`)
+    .map(
+      (f) =>
+        `\n      ${f.reason}: ${f.path ? `${f.path}${f.line ? `:${f.line}` : ""}: ` : ""}${f.message.split("\n")[0]}`,
+    )
     .join("");
 }
 
@@ -43,7 +49,10 @@ export function narrate(entry: Entry): string {
       return `attempt ${entry.data.attempt}: the executor ended (${entry.data.end}); collecting its layer`;
     case "proposal.collected": {
       const { changes, tree, patchBytes } = entry.data.proposal;
-      return `proposal ${short(tree)}: ${changes.map((c) => `${c.kind} ${c.path}`).slice(0, 5).join(", ")}${changes.length > 5 ? ", …" : ""} (${showSize(patchBytes)} patch)`;
+      return `proposal ${short(tree)}: ${changes
+        .map((c) => `${c.kind} ${c.path}`)
+        .slice(0, 5)
+        .join(", ")}${changes.length > 5 ? ", …" : ""} (${showSize(patchBytes)} patch)`;
     }
     case "tests.reported":
       return `tests ${counts(entry)}`;

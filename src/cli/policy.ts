@@ -5,8 +5,7 @@ import { loadConfig, policyDirectories } from "../host/config.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { checkExpectations } from "../policy/expect.ts";
 import { explain as explainRequest } from "../policy/explain.ts";
-import { loadPolicyFile, type LoadedPolicy } from "../policy/load.ts";
-import { findPolicy } from "../policy/load.ts";
+import { findPolicy, type LoadedPolicy, loadPolicyFile } from "../policy/load.ts";
 import { policySchemaText } from "../policy/schema.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 
@@ -22,10 +21,13 @@ async function check({ state, json }: Globals, which: string): Promise<number> {
   const failures = checkExpectations(policy, expect);
   if (json) print({ policy, failures });
   else {
-    say(`${policy.name} is valid: ${policy.network.length} network rules, ${Object.keys(policy.models).length} model routes, ${policy.filesystem.protected.length} protected patterns`);
+    say(
+      `${policy.name} is valid: ${policy.network.length} network rules, ${Object.keys(policy.models).length} model routes, ${policy.filesystem.protected.length} protected patterns`,
+    );
     say(`writable: ${policy.filesystem.writable.join(", ") || "nothing"}`);
     say(`expectations: ${expect.length - failures.length} of ${expect.length} hold`);
-    for (const failure of failures) say(`  expect[${failure.index}] ${failure.request} is not ${failure.expected}: ${failure.decided.why}`);
+    for (const failure of failures)
+      say(`  expect[${failure.index}] ${failure.request} is not ${failure.expected}: ${failure.decided.why}`);
   }
   return failures.length === 0 ? done : exitCode.rejected;
 }
@@ -63,11 +65,21 @@ export function policyCommand(): Command {
     "sallyport policy check node-library",
     'sallyport policy explain node-library "POST https://registry.npmjs.org/left-pad"',
   ])
-    .addCommand(command("check", "Check a policy: every problem with line and column.").argument("<policy>", "a name or a file").action(action(check)))
+    .addCommand(
+      command("check", "Check a policy: every problem with line and column.")
+        .argument("<policy>", "a name or a file")
+        .action(action(check)),
+    )
     .addCommand(
       command("explain", "Why a request is allowed or denied, and the smallest change that would allow it.")
-        .argument("<policy>", "a name or a file").argument("<request>", '"METHOD URL"').action(action(explain)),
+        .argument("<policy>", "a name or a file")
+        .argument("<request>", '"METHOD URL"')
+        .action(action(explain)),
     )
-    .addCommand(command("test", "Run the policy's own expectations.").argument("<policy>", "a name or a file").action(action(test)))
+    .addCommand(
+      command("test", "Run the policy's own expectations.")
+        .argument("<policy>", "a name or a file")
+        .action(action(test)),
+    )
     .addCommand(command("schema", "Print the JSON schema for editors.").action(action(schema)));
 }

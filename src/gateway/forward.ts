@@ -97,7 +97,8 @@ export function forward(exchange: Forward): Promise<Outcome> {
           // A client that has not finished its body would go on sending it after the answer.
           if (!request.complete) response.shouldKeepAlive = false;
           response.writeHead(code, responseHeaders(headers));
-          response.flushHeaders();
+          // Sends the head at once, byte for byte: flushHeaders would write it as UTF-8 and change bytes above 0x7f.
+          response.write("", "latin1");
         },
         onResponseData(control, chunk) {
           if (over) return;

@@ -45,6 +45,8 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
   const upstream = createUpstream();
   const budget = createBudget(spec.requests);
   let closed = false;
+  /** Set when the last record was sent: the daemon takes none of a lane that it knows to be closed. */
+  let silent = false;
 
   const open = (method: string, url: string): Record => {
     const record = openRecord(
@@ -53,7 +55,7 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
       url,
       (event) => {
         records.delete(record);
-        services.emit(event);
+        if (!silent) services.emit(event);
       },
       services.now,
     );
@@ -78,6 +80,7 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
     open,
     spend,
     over: budget.over,
+    closed: () => closed,
     track: (socket) => track(socket),
     inner(socket, authority, bytes) {
       connections.set(socket, { open: 0, pipelined: false, inside: authority });
@@ -239,6 +242,7 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
       upstream.destroy();
       const uncounted = budget.unrecorded();
       if (uncounted > 0) open("-", `(${uncounted} more requests)`).deny(usedUp);
+      silent = true;
       await done;
     },
   };

@@ -27,7 +27,7 @@ export const tunnelSilence = 600_000;
 /** Milliseconds in which a tunnel's client must have said what it speaks. */
 export const helloTime = 10_000;
 /** Bytes in which a TLS ClientHello must be whole. */
-export const helloBytes = 32 * 1024;
+export const helloBytes = 16 * 1024;
 /** Milliseconds for the resolver. */
 export const resolveTime = 5_000;
 /** Milliseconds that a checked set of addresses is used again. */

@@ -110,21 +110,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     } else if (message.type === "event") {
       if (lanes.has(message.event.sandbox)) options.onRequest(message.event);
       else end("it reported on a sandbox without a lane");
-    } else {
-      const { id, sandbox, verb, body } = message;
-      if (!lanes.get(sandbox)?.verbs.includes(verb)) return end("it passed on a verb that the lane has not");
-      options.onVerb({ sandbox, verb, body }).then(
-        (answer) => send({ type: "answer", id, status: answer.status, body: answer.body }),
-        (error: unknown) => {
-          options.log?.({ from: "gateway", verb, sandbox, error: String(error) });
-          send({
-            type: "answer",
-            id,
-            status: 500,
-            body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." },
-          });
-        },
-      );
+    } else if (lanes.get(message.sandbox)?.verbs.includes(message.verb)) {
+      void answerVerb(message);
+    } else end("it passed on a verb that the lane has not");
+  }
+
+  async function answerVerb({ id, sandbox, verb, body }: FromGateway & { type: "verb" }): Promise<void> {
+    try {
+      const { status, body: said } = await options.onVerb({ sandbox, verb, body });
+      if (!Number.isInteger(status) || status < 200 || status > 599) throw new Error(`the status ${status} is not one`);
+      send({ type: "answer", id, status, body: said });
+    } catch (error) {
+      options.log?.({ from: "gateway", verb, sandbox, error: String(error) });
+      send({
+        type: "answer",
+        id,
+        status: 500,
+        body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." },
+      });
     }
   }
 

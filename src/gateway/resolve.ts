@@ -33,7 +33,8 @@ export function createResolver(
     if (isIP(host) !== 0) return [host];
     const known = cache.get(host);
     if (known && known.until > now()) return known.answer;
-    const answer = slots(() => withDeadline(lookup(host))).then((found) => found.map((entry) => entry.address));
+    // The slot is held until the lookup really ends: given up on, it still takes a thread.
+    const answer = withDeadline(slots(() => lookup(host))).then((found) => found.map((entry) => entry.address));
     if (cache.size >= 256) cache.clear();
     cache.set(host, { until: now() + resolveAge, answer });
     answer.catch(() => cache.delete(host));

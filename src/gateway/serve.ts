@@ -46,6 +46,7 @@ export interface ServeContext {
   open(method: string, url: string): Record;
   spend(method: string, url: string): Denial | undefined;
   over(): boolean;
+  closed(): boolean;
   track(socket: Socket): void;
   /** Makes a tunnel's connection one of plain HTTP to `authority`. */
   inner(socket: Socket, authority: string, bytes: Buffer): void;
@@ -171,7 +172,7 @@ export function createServe(context: ServeContext): Serve {
     try {
       if (exchange.expects) response.writeContinue();
       const body = await readVerbBody(request);
-      if (body === undefined) return;
+      if (body === undefined || context.closed()) return;
       if ("denial" in body) return denied(exchange, context.open(head.method, url), body.denial);
       const answer = await services.callVerb(spec.sandbox, found.verb, body.value);
       if (response.destroyed) return;

@@ -119,6 +119,7 @@ export function carry(
   upstream.on("connect", () => {
     clearTimeout(timer);
     connected = true;
+    upstream.setNoDelay(true);
     upstream.write(first);
     client.pipe(upstream);
     upstream.pipe(client);

@@ -5,19 +5,30 @@ import { delegateBody, diffQuery, idParams, landBody, logQuery, waitQuery } from
 import { restingStates } from "../domain/delegation.ts";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
-import type { Host } from "./daemon.ts";
+import type { Host } from "./host.ts";
 
-const statusOf: Record<number, number> = { [exitCode.usage]: 400, [exitCode.refused]: 403, [exitCode.rejected]: 409, [exitCode.failed]: 500 };
+const statusOf: Record<number, number> = {
+  [exitCode.usage]: 400,
+  [exitCode.refused]: 403,
+  [exitCode.rejected]: 409,
+  [exitCode.failed]: 500,
+};
 const notFound = 404;
 
 interface Schema<T> {
-  safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } };
+  safeParse(
+    value: unknown,
+  ):
+    | { success: true; data: T }
+    | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } };
 }
 
 function parse<T>(schema: Schema<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.map(String).join(".") || "request"}: ${issue.message}`);
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.map(String).join(".") || "request"}: ${issue.message}`,
+  );
   throw new SallyportError("request-invalid", problems.slice(0, 10).join("; "), { next: "Correct the request." });
 }
 
@@ -41,13 +52,17 @@ export function buildApi(host: Host): FastifyInstance {
     return reply.status(error.code === "not-found" ? notFound : (statusOf[error.exitCode] ?? 500)).send({ error });
   });
   app.setNotFoundHandler((request, reply) => {
-    const error = new SallyportError("not-found", `there is no ${request.method} ${request.url.slice(0, 200)}`, { next: "See the README for the API." });
+    const error = new SallyportError("not-found", `there is no ${request.method} ${request.url.slice(0, 200)}`, {
+      next: "See the README for the API.",
+    });
     return reply.status(notFound).send({ error });
   });
   // A browser page cannot reach a Unix socket; a proxy in front of it can be asked to. Browsers always send Origin.
   app.addHook("onRequest", async (request) => {
     if (request.headers.origin !== undefined) {
-      throw new SallyportError("request-invalid", "requests from web pages are refused", { next: "Use the command line." });
+      throw new SallyportError("request-invalid", "requests from web pages are refused", {
+        next: "Use the command line.",
+      });
     }
   });
 

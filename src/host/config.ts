@@ -1,6 +1,6 @@
 /** The operator's configuration file, `config.yaml` of the state directory. Without it nobody may name any repository. */
 import { access } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type HostConfig, hostConfig, type PlannerRights } from "../domain/config.ts";
 import { loadDocument } from "../policy/document.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -17,7 +17,9 @@ export async function loadConfig(state: StateDirectory): Promise<HostConfig> {
 
 /** What a planner may do; one that is not listed may do nothing. */
 export function rightsOf(config: HostConfig, planner: string): PlannerRights {
-  return Object.hasOwn(config.planners, planner) ? (config.planners[planner] as PlannerRights) : { repositories: [], refs: [] };
+  return Object.hasOwn(config.planners, planner)
+    ? (config.planners[planner] as PlannerRights)
+    : { repositories: [], refs: [] };
 }
 
 /** Where policies are looked for: the operator's own first, the shipped ones last. */
@@ -27,4 +29,7 @@ export function policyDirectories(config: HostConfig, state: StateDirectory): st
 
 /** The folders that come with the project. */
 export const shippedPolicies = join(import.meta.dirname, "../../policies");
-export const shippedImages = join(import.meta.dirname, "../../images");
+/** The harness folders: the project's own, or the ones that the operator names with `SALLYPORT_IMAGES`. */
+export const shippedImages = resolve(process.env.SALLYPORT_IMAGES || join(import.meta.dirname, "../../images"));
+/** Where package installs and bootstraps are kept between image builds. */
+export const imageCache = join(import.meta.dirname, "../../.cache/images");

@@ -23,6 +23,7 @@ import { openHostRepository } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
 import { buildApi } from "./api.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedImages } from "./config.ts";
+import type { Host } from "./host.ts";
 import { type Lanes, openLanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
@@ -37,17 +38,6 @@ const gatewayOwner = { uid: 10002, gid: 10002 };
 /** Whoever may open the host's socket. */
 const planner = "default";
 
-export interface Host {
-  store: Store;
-  log: Log;
-  status(): object;
-  delegate(request: DelegationRequest): Promise<string>;
-  diff(id: string, attempt: number | undefined): Promise<Buffer>;
-  stop(id: string): Promise<object>;
-  land(id: string, onto: string | undefined): Promise<object>;
-  discard(id: string): Promise<object>;
-}
-
 export interface RunningDaemon {
   socket: string;
   /** Drains, ends every sandbox, closes the ledger with a signed head. Safe to call twice. */
@@ -59,9 +49,13 @@ export interface RunningDaemon {
 /** Starts a daemon on a state directory. Throws before anything runs when a control cannot be had. */
 export async function startDaemon(state: StateDirectory, log: Log): Promise<RunningDaemon> {
   if (process.getuid?.() !== 0) {
-    throw new SallyportError("control-missing", "the daemon must be root: it mounts layers and drops the rights of what it starts", {
-      next: "Start it with sudo, or as a system service.",
-    });
+    throw new SallyportError(
+      "control-missing",
+      "the daemon must be root: it mounts layers and drops the rights of what it starts",
+      {
+        next: "Start it with sudo, or as a system service.",
+      },
+    );
   }
   await makeStateDirectory(state);
   const config = await loadConfig(state);
@@ -75,7 +69,12 @@ export async function startDaemon(state: StateDirectory, log: Log): Promise<Runn
   }
 }
 
-async function bringUp(state: StateDirectory, config: HostConfig, log: Log, undo: (() => Promise<void>)[]): Promise<RunningDaemon> {
+async function bringUp(
+  state: StateDirectory,
+  config: HostConfig,
+  log: Log,
+  undo: (() => Promise<void>)[],
+): Promise<RunningDaemon> {
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
   const docker = await connectEngine();
   const engine = dockerEngine(docker);
@@ -108,7 +107,9 @@ async function bringUp(state: StateDirectory, config: HostConfig, log: Log, undo
 
   let gateway: Gateway | undefined;
   const runner = roleRunner({
-    engine, instance, note: store.note,
+    engine,
+    instance,
+    note: store.note,
     gateway: () => {
       if (!gateway) throw gatewayGone();
       return gateway;
@@ -138,7 +139,8 @@ async function bringUp(state: StateDirectory, config: HostConfig, log: Log, undo
 
   const tools = loopTools(state, store, key, runner.run, lanesDirectory);
   const lanes = openLanes({
-    lanes: config.lanes, queue: config.queue,
+    lanes: config.lanes,
+    queue: config.queue,
     run: (id, lane, signal) => runDelegation(id, lane, tools, signal),
     onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
   });
@@ -169,7 +171,13 @@ async function bringUp(state: StateDirectory, config: HostConfig, log: Log, undo
   return { socket: state.socket, stop, ended: ended.promise };
 }
 
-function loopTools(state: StateDirectory, store: Store, key: HostKey, run: LoopTools["runRole"], lanes: string): LoopTools {
+function loopTools(
+  state: StateDirectory,
+  store: Store,
+  key: HostKey,
+  run: LoopTools["runRole"],
+  lanes: string,
+): LoopTools {
   return {
     record: store.record,
     append: store.append,
@@ -191,7 +199,8 @@ async function takeSocket(path: string): Promise<void> {
     const probe = connect(path, () => resolve(true)).once("error", () => resolve(false));
     probe.once("connect", () => probe.destroy());
   });
-  if (answered) throw new SallyportError("host-busy", `another program answers on ${path}`, { next: "Name another --socket." });
+  if (answered)
+    throw new SallyportError("host-busy", `another program answers on ${path}`, { next: "Name another --socket." });
   await rm(path, { force: true });
 }
 
@@ -219,11 +228,22 @@ function hostOf(parts: HostParts): Host {
   return {
     store,
     log,
-    status: () => ({ version, pid: process.pid, instance, state: state.root, planner, rights, ...lanes.status(), head: store.ledger.head() }),
+    status: () => ({
+      version,
+      pid: process.pid,
+      instance,
+      state: state.root,
+      planner,
+      rights,
+      ...lanes.status(),
+      head: store.ledger.head(),
+    }),
     async delegate(request) {
-      if (!lanes.hasRoom()) throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
+      if (!lanes.hasRoom())
+        throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
       const data = await admit(request, {
-        planner, rights,
+        planner,
+        rights,
         loadPolicy: (name) => loadPolicy(name, policyDirectories(config, state)),
         loadHarness: tools.loadHarness,
         findImage: async (name) => (await findImage(docker, name, shippedImages)).digest,
@@ -236,18 +256,34 @@ function hostOf(parts: HostParts): Host {
     },
     async diff(id, attempt) {
       const record = store.record(id);
-      const chosen = attempt ? record.attempts.find((a) => a.number === attempt) : record.attempts.filter((a) => a.proposal).at(-1);
-      if (!chosen?.proposal) throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, { next: `See \`sallyport show ${id}\`.` });
+      const chosen = attempt
+        ? record.attempts.find((a) => a.number === attempt)
+        : record.attempts.filter((a) => a.proposal).at(-1);
+      if (!chosen?.proposal)
+        throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, {
+          next: `See \`sallyport show ${id}\`.`,
+        });
       const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
-      const patch = await quarantine.patch(await quarantine.treeOf(record.base), chosen.proposal.tree, 64 * 1024 * 1024);
-      if (!patch.ok) throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, { next: "It was rejected for its size." });
+      const patch = await quarantine.patch(
+        await quarantine.treeOf(record.base),
+        chosen.proposal.tree,
+        64 * 1024 * 1024,
+      );
+      if (!patch.ok)
+        throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
+          next: "It was rejected for its size.",
+        });
       return patch.patch;
     },
     async stop(id) {
       const record = store.record(id);
-      if (!isUnfinished(record)) throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, { next: `See \`sallyport show ${id}\`.` });
+      if (!isUnfinished(record))
+        throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, {
+          next: `See \`sallyport show ${id}\`.`,
+        });
       await lanes.stop(id, "discarded");
-      if (isUnfinished(store.record(id))) await store.append({ type: "delegation.discarded", delegation: id, data: { by: "stop" } });
+      if (isUnfinished(store.record(id)))
+        await store.append({ type: "delegation.discarded", delegation: id, data: { by: "stop" } });
       return { id, state: store.record(id).state };
     },
     land: (id, onto) =>

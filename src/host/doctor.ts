@@ -40,7 +40,11 @@ function tool(name: string, args: string[], debianPackage: string): Probe {
 
 function probes(state: StateDirectory): [string, Probe][] {
   return [
-    ["root", async () => (process.getuid?.() === 0 ? ok("uid 0") : fail(`uid ${process.getuid?.()}`, "run the daemon as root"))],
+    [
+      "root",
+      async () =>
+        process.getuid?.() === 0 ? ok("uid 0") : fail(`uid ${process.getuid?.()}`, "run the daemon as root"),
+    ],
     [
       "engine",
       async () => {
@@ -56,13 +60,28 @@ function probes(state: StateDirectory): [string, Probe][] {
       "memory limits",
       async () => {
         const info = await (await connectEngine()).info();
-        const missing = [["memory", info.MemoryLimit], ["swap", info.SwapLimit], ["pids", info.PidsLimit], ["cpu quota", info.CpuCfsQuota]].filter(([, there]) => !there).map(([name]) => name);
-        return missing.length === 0 ? ok("memory, swap, pids and cpu are limited") : fail(`no limit for: ${missing.join(", ")}`, "enable these cgroup controllers (kernel command line: cgroup_enable=memory swapaccount=1)");
+        const missing = [
+          ["memory", info.MemoryLimit],
+          ["swap", info.SwapLimit],
+          ["pids", info.PidsLimit],
+          ["cpu quota", info.CpuCfsQuota],
+        ]
+          .filter(([, there]) => !there)
+          .map(([name]) => name);
+        return missing.length === 0
+          ? ok("memory, swap, pids and cpu are limited")
+          : fail(
+              `no limit for: ${missing.join(", ")}`,
+              "enable these cgroup controllers (kernel command line: cgroup_enable=memory swapaccount=1)",
+            );
       },
     ],
     [
       "overlay",
-      async () => ((await readFile("/proc/filesystems", "utf8")).includes("\toverlay") ? ok("the kernel has overlay") : fail("the kernel has no overlay", "modprobe overlay")),
+      async () =>
+        (await readFile("/proc/filesystems", "utf8")).includes("\toverlay")
+          ? ok("the kernel has overlay")
+          : fail("the kernel has no overlay", "modprobe overlay"),
     ],
     ["loop devices", tool("losetup", ["--version"], "mount")],
     ["ext4 layers", tool("mkfs.ext4", ["-V"], "e2fsprogs")],
@@ -72,7 +91,12 @@ function probes(state: StateDirectory): [string, Probe][] {
       "core dumps",
       async () => {
         const pattern = (await readFile("/proc/sys/kernel/core_pattern", "utf8")).trim();
-        return pattern.startsWith("|") ? warn(`core_pattern pipes to a host program: ${pattern}`, "sandboxes have a core limit of 0, which a pipe ignores: sysctl kernel.core_pattern=core") : ok(pattern);
+        return pattern.startsWith("|")
+          ? warn(
+              `core_pattern pipes to a host program: ${pattern}`,
+              "sandboxes have a core limit of 0, which a pipe ignores: sysctl kernel.core_pattern=core",
+            )
+          : ok(pattern);
       },
     ],
     [
@@ -80,7 +104,9 @@ function probes(state: StateDirectory): [string, Probe][] {
       async () => {
         const { bavail, bsize } = await statfs(await nearest(state.root));
         const free = bavail * bsize;
-        return free > 5 * 1024 ** 3 ? ok(`${showSize(free)} free`) : warn(`${showSize(free)} free`, "free some: layers are sparse, and a full disk stops the ledger");
+        return free > 5 * 1024 ** 3
+          ? ok(`${showSize(free)} free`)
+          : warn(`${showSize(free)} free`, "free some: layers are sparse, and a full disk stops the ledger");
       },
     ],
     [
@@ -89,7 +115,10 @@ function probes(state: StateDirectory): [string, Probe][] {
         const planners = Object.entries((await loadConfig(state)).planners);
         return planners.some(([, rights]) => rights.repositories.length > 0 && rights.refs.length > 0)
           ? ok(`${planners.length} planners`)
-          : warn("no planner may name any repository", `write ${state.config}: { version: 1, planners: { default: { repositories: ["/srv/git/*.git"], refs: ["refs/heads/sallyport/**"] } } }`);
+          : warn(
+              "no planner may name any repository",
+              `write ${state.config}: { version: 1, planners: { default: { repositories: ["/srv/git/*.git"], refs: ["refs/heads/sallyport/**"] } } }`,
+            );
       },
     ],
     [
@@ -97,8 +126,11 @@ function probes(state: StateDirectory): [string, Probe][] {
       async () => {
         const docker = await connectEngine();
         const missing: string[] = [];
-        for (const name of await listHarnesses(shippedImages)) await findImage(docker, name, shippedImages).catch(() => missing.push(name));
-        return missing.length === 0 ? ok("all are built for their current inputs") : warn(`not built, or out of date: ${missing.join(", ")}`, "sallyport image build --all");
+        for (const name of await listHarnesses(shippedImages))
+          await findImage(docker, name, shippedImages).catch(() => missing.push(name));
+        return missing.length === 0
+          ? ok("all are built for their current inputs")
+          : warn(`not built, or out of date: ${missing.join(", ")}`, "sallyport image build --all");
       },
     ],
   ];

@@ -1,6 +1,7 @@
 /** Lanes: a fixed number of delegations run at once, the others wait in order. */
-import { SallyportError } from "../domain/error.ts";
+
 import type { StopReason } from "../delegation/tools.ts";
+import { SallyportError } from "../domain/error.ts";
 
 export interface Lanes {
   /** Takes a delegation up when a lane is free. Throws `queue-full`. */
@@ -47,7 +48,9 @@ export function openLanes(options: {
     hasRoom,
     enqueue(id) {
       if (!hasRoom()) {
-        throw new SallyportError("queue-full", `${waiting.length} delegations wait already`, { next: "Try again later, or raise `queue` in config.yaml." });
+        throw new SallyportError("queue-full", `${waiting.length} delegations wait already`, {
+          next: "Try again later, or raise `queue` in config.yaml.",
+        });
       }
       waiting.push(id);
       queueMicrotask(next);

@@ -19,10 +19,14 @@ export async function sweepInstances(state: StateDirectory, engine: SandboxEngin
     const mounts = await sweepMounts(directory);
     await rm(directory, { recursive: true, force: true });
     if (sandboxes.length + mounts.length > 0) {
-      store.note({ type: "recovered", data: { what: `instance ${instance}: ended ${sandboxes.length} sandboxes, ${mounts.length} mounts` } });
+      store.note({
+        type: "recovered",
+        data: { what: `instance ${instance}: ended ${sandboxes.length} sandboxes, ${mounts.length} mounts` },
+      });
     }
   }
-  for (const instance of await readdir(state.gateway)) await rm(join(state.gateway, instance), { recursive: true, force: true });
+  for (const instance of await readdir(state.gateway))
+    await rm(join(state.gateway, instance), { recursive: true, force: true });
   await sweepBaseTrees(state.trees);
 }
 
@@ -34,7 +38,9 @@ export async function recoverDelegations(store: Store, tools: LoopTools, log: Lo
   const goOn: string[] = [];
   for (const record of store.list()) {
     if (record.intent && record.state === "approved") {
-      await resumeLanding(record, tools).catch((error: unknown) => log.error({ delegation: record.id, err: error }, "landing not resumed"));
+      await resumeLanding(record, tools).catch((error: unknown) =>
+        log.error({ delegation: record.id, err: error }, "landing not resumed"),
+      );
     }
     if (!isUnfinished(record)) continue;
     const running = record.attempts.at(-1);

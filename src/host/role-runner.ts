@@ -26,13 +26,22 @@ interface Live {
   hasLane: boolean;
 }
 
-export function roleRunner(tools: { engine: SandboxEngine; gateway: () => Gateway; instance: string; note: (event: Event) => void }): RoleRunner {
+export function roleRunner(tools: {
+  engine: SandboxEngine;
+  gateway: () => Gateway;
+  instance: string;
+  note: (event: Event) => void;
+}): RoleRunner {
   const live = new Map<string, Live>();
 
   async function run(role: RoleRun) {
     role.signal.throwIfAborted();
     const id = `s-${delegationIdFrom(randomBytes(10)).slice(2)}`;
-    const entry: Live = { delegation: role.delegation, verbs: role.lane?.verbs ?? {}, hasLane: role.lane !== undefined };
+    const entry: Live = {
+      delegation: role.delegation,
+      verbs: role.lane?.verbs ?? {},
+      hasLane: role.lane !== undefined,
+    };
     live.set(id, entry);
     const { delegation } = role;
     let opened = false;
@@ -40,38 +49,74 @@ export function roleRunner(tools: { engine: SandboxEngine; gateway: () => Gatewa
       const mounts = [...role.mounts];
       if (role.lane) {
         const { network, models, requests, verbs } = role.lane;
-        const lane = { sandbox: id, role: role.role, network: [...network], models: { ...models }, requests, verbs: Object.keys(verbs) };
+        const lane = {
+          sandbox: id,
+          role: role.role,
+          network: [...network],
+          models: { ...models },
+          requests,
+          verbs: Object.keys(verbs),
+        };
         const { directory } = await tools.gateway().openLane(lane);
         opened = true;
         // Read-only: the socket can be connected to, but not replaced or removed (ATTACKS F9).
         mounts.push({ source: directory, target: sandboxPaths.socket, writable: false });
       }
       const sandbox = await tools.engine.start({
-        id, host: tools.instance, role: role.role, image: role.image, command: role.command, environment: role.environment,
-        directory: role.directory, mounts, runtime: role.limits.runtime, cpus: role.limits.cpus, memory: role.limits.memory,
-        pids: role.limits.pids, fileSize: role.limits.disk, wall: role.wall, output: role.output,
+        id,
+        host: tools.instance,
+        role: role.role,
+        image: role.image,
+        command: role.command,
+        environment: role.environment,
+        directory: role.directory,
+        mounts,
+        runtime: role.limits.runtime,
+        cpus: role.limits.cpus,
+        memory: role.limits.memory,
+        pids: role.limits.pids,
+        fileSize: role.limits.disk,
+        wall: role.wall,
+        output: role.output,
       });
       entry.sandbox = sandbox;
       const stop = () => sandbox.end("stopped");
       if (role.signal.aborted) stop();
       role.signal.addEventListener("abort", stop, { once: true });
       tools.note({
-        type: "sandbox.started", delegation,
-        data: { sandbox: id, attempt: role.attempt, role: role.role, image: role.image, engine: tools.engine.name, controls: sandbox.controls },
+        type: "sandbox.started",
+        delegation,
+        data: {
+          sandbox: id,
+          attempt: role.attempt,
+          role: role.role,
+          image: role.image,
+          engine: tools.engine.name,
+          controls: sandbox.controls,
+        },
       });
       const result = await sandbox.done;
       role.signal.removeEventListener("abort", stop);
-      if (opened) await tools.gateway().closeLane(id).catch(() => {});
+      if (opened)
+        await tools
+          .gateway()
+          .closeLane(id)
+          .catch(() => {});
       opened = false;
       const { end, exit, milliseconds, output } = result;
       const kept = Math.min(output.bytes, output.head.length + output.tail.length);
       tools.note({
-        type: "sandbox.ended", delegation,
+        type: "sandbox.ended",
+        delegation,
         data: { sandbox: id, end, exit, milliseconds, output: { bytes: output.bytes, digest: output.digest, kept } },
       });
       return { ...result, sandbox: id };
     } finally {
-      if (opened) await tools.gateway().closeLane(id).catch(() => {});
+      if (opened)
+        await tools
+          .gateway()
+          .closeLane(id)
+          .catch(() => {});
       live.delete(id);
     }
   }
@@ -81,12 +126,19 @@ export function roleRunner(tools: { engine: SandboxEngine; gateway: () => Gatewa
     async onVerb({ sandbox, verb, body }) {
       const entry = live.get(sandbox);
       const handler = entry && Object.hasOwn(entry.verbs, verb) ? entry.verbs[verb] : undefined;
-      if (!entry || !handler) return { status: 404, body: { code: "no-such-verb" satisfies string, next: "This role has no such verb." } };
+      if (!entry || !handler)
+        return { status: 404, body: { code: "no-such-verb" satisfies string, next: "This role has no such verb." } };
       const answer = await handler(body);
       const text = (body as { text?: unknown } | null)?.text;
       tools.note({
-        type: "verb", delegation: entry.delegation,
-        data: { sandbox, verb, status: answer.status, ...(typeof text === "string" ? { text: text.slice(0, 4000).toWellFormed() } : {}) },
+        type: "verb",
+        delegation: entry.delegation,
+        data: {
+          sandbox,
+          verb,
+          status: answer.status,
+          ...(typeof text === "string" ? { text: text.slice(0, 4000).toWellFormed() } : {}),
+        },
       });
       return answer;
     },
@@ -100,5 +152,7 @@ export function roleRunner(tools: { engine: SandboxEngine; gateway: () => Gatewa
 
 /** The error for a gateway that is not there. */
 export function gatewayGone(code: ErrorCode = "gateway-failed"): SallyportError {
-  return new SallyportError(code, "the gateway is not running", { next: "It is started again by itself; look at the daemon's log." });
+  return new SallyportError(code, "the gateway is not running", {
+    next: "It is started again by itself; look at the daemon's log.",
+  });
 }

@@ -11,17 +11,25 @@ export interface Guard {
 
 /** Starts the guard of this instance; `onExit` is called when it goes without having been dismissed. */
 export async function startGuard(instance: string, directory: string, onExit: () => void): Promise<Guard> {
-  const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, "guard.ts"), instance, directory], {
-    stdio: ["pipe", "pipe", "ignore"],
-    // A process group of its own: what ends the daemon's group must not end its guard.
-    detached: true,
-  });
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, join(import.meta.dirname, "guard.ts"), instance, directory],
+    {
+      stdio: ["pipe", "pipe", "ignore"],
+      // A process group of its own: what ends the daemon's group must not end its guard.
+      detached: true,
+    },
+  );
   let dismissed = false;
   child.once("exit", () => {
     if (!dismissed) onExit();
   });
-  const ready = await Promise.race([once(child.stdout, "data").then(() => true), once(child, "exit").then(() => false)]);
-  if (!ready || child.pid === undefined) throw new SallyportError("control-missing", "the guard did not start", { next: "Look at the daemon's log." });
+  const ready = await Promise.race([
+    once(child.stdout, "data").then(() => true),
+    once(child, "exit").then(() => false),
+  ]);
+  if (!ready || child.pid === undefined)
+    throw new SallyportError("control-missing", "the guard did not start", { next: "Look at the daemon's log." });
   return {
     pid: child.pid,
     async dismiss() {

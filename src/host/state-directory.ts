@@ -23,8 +23,15 @@ const socketPathLimit = 107;
 export function stateDirectory(root: string, socket?: string): StateDirectory {
   const at = (name: string) => join(resolve(root), name);
   return {
-    root: resolve(root), ledger: at("ledger"), trees: at("trees"), lanes: at("lanes"), quarantine: at("quarantine"),
-    gateway: at("gateway"), keys: at("keys"), config: at("config.yaml"), policies: at("policies"),
+    root: resolve(root),
+    ledger: at("ledger"),
+    trees: at("trees"),
+    lanes: at("lanes"),
+    quarantine: at("quarantine"),
+    gateway: at("gateway"),
+    keys: at("keys"),
+    config: at("config.yaml"),
+    policies: at("policies"),
     socket: socket ? resolve(socket) : at("host.sock"),
   };
 }
@@ -41,7 +48,16 @@ export async function makeStateDirectory(state: StateDirectory): Promise<void> {
       next: "They mean something in mount options. Name another --state.",
     });
   }
-  for (const directory of [state.root, state.ledger, state.trees, state.lanes, state.quarantine, state.gateway, state.keys, state.policies]) {
+  for (const directory of [
+    state.root,
+    state.ledger,
+    state.trees,
+    state.lanes,
+    state.quarantine,
+    state.gateway,
+    state.keys,
+    state.policies,
+  ]) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   }
   const { uid, mode } = await stat(state.root);
@@ -80,7 +96,9 @@ export async function lockState(state: StateDirectory): Promise<() => Promise<vo
     const held = await readFile(file, "utf8").catch(() => "");
     const [pid, started] = held.trim().split(" ");
     if (pid && started && (await startTime(Number(pid))) === started) {
-      throw new SallyportError("host-busy", `another daemon (pid ${pid}) has ${state.root}`, { next: "Use that one, or stop it first." });
+      throw new SallyportError("host-busy", `another daemon (pid ${pid}) has ${state.root}`, {
+        next: "Use that one, or stop it first.",
+      });
     }
     // Left by a daemon that was killed. Between two that start at once the exclusive open above decides.
     if ((await readFile(file, "utf8").catch(() => "")) === held) await rm(file, { force: true });

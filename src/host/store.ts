@@ -2,11 +2,12 @@
  * The ledger with the state folded out of it. Every decision is checked against the state, written, durable, and only
  * then visible: nothing acts on what could still be lost (write-ahead, invariant 9).
  */
+
+import { LedgerGone } from "../delegation/loop.ts";
+import { apply } from "../delegation/reduce.ts";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Entry, Event } from "../domain/event.ts";
-import { LedgerGone } from "../delegation/loop.ts";
-import { apply } from "../delegation/reduce.ts";
 import type { Ledger } from "../ledger/open.ts";
 
 export interface Store {
@@ -34,7 +35,8 @@ export async function openStore(ledger: Ledger, onBroken: (error: SallyportError
     apply(pending, { ...event, time: new Date().toISOString() });
   };
   const fail = (cause: unknown): never => {
-    const error = cause instanceof SallyportError ? cause : new SallyportError("ledger-failed", String(cause), { cause });
+    const error =
+      cause instanceof SallyportError ? cause : new SallyportError("ledger-failed", String(cause), { cause });
     if (!broken) {
       broken = error;
       onBroken(error);
@@ -49,7 +51,8 @@ export async function openStore(ledger: Ledger, onBroken: (error: SallyportError
     },
     record(id) {
       const record = durable.get(id);
-      if (!record) throw new SallyportError("not-found", `there is no delegation ${id}`, { next: "See `sallyport list`." });
+      if (!record)
+        throw new SallyportError("not-found", `there is no delegation ${id}`, { next: "See `sallyport list`." });
       return record;
     },
     list: () => [...durable.values()],

@@ -36,8 +36,8 @@ export function ruleCovered(child: NetworkRule, parent: NetworkRule): boolean {
     hostCovered(child.host, parent.host) &&
     [...services(child)].every((service) => services(parent).has(service)) &&
     (parent.methods === undefined || (child.methods?.every((method) => parent.methods?.includes(method)) ?? false)) &&
-    (parent.paths === undefined ||
-      (child.paths ?? ["/**"]).every((path) => patternCovered(path, parent.paths ?? []))) &&
+    // A rule without paths also allows tunnels, which `/**` does not: left out is more than every path.
+    (parent.paths === undefined || (child.paths?.every((path) => patternCovered(path, parent.paths ?? [])) ?? false)) &&
     addressesCovered(child.addresses, parent.addresses)
   );
 }

@@ -10,7 +10,7 @@ import { gitLine, type Owner, runGit, splitNul } from "./git.ts";
 import { assertComplete } from "./host-repository.ts";
 import { runTool } from "./mount.ts";
 import { checkGitName, showPath } from "./names.ts";
-import { byteExactAttributes, type Quarantine } from "./quarantine.ts";
+import { byteExactAttributes, type Quarantine, writeIndex } from "./quarantine.ts";
 
 export interface BaseTree {
   key: string;
@@ -146,7 +146,7 @@ async function make(options: BaseTreeOptions, scratch: string): Promise<void> {
   const own = { gitDir: quarantine.gitDir, indexFile: index, timeout: 600_000 };
   const lines = visible.flatMap((entry) => [Buffer.from(`${entry.mode} ${entry.oid}\t`), entry.path, Buffer.from([0])]);
   const visibleTree = await (async () => {
-    await runGit(["update-index", "-z", "--index-info"], { ...own, stdin: Buffer.concat(lines) });
+    await writeIndex(own, Buffer.concat(lines));
     const written = await gitLine(["write-tree"], own);
     await runGit(["checkout-index", "--all", "--force", "--quiet"], { ...own, workTree: files, cwd: files });
     return written;

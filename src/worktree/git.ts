@@ -147,9 +147,14 @@ export function startGit(args: readonly string[], options: Omit<GitOptions, "std
   let stderr = "";
   let timedOut = false;
   const timeout = options.timeout ?? 120_000;
+  // A reader that stopped reading would keep the pipe, and with it the end of the process, open for ever.
+  const end = () => {
+    child.kill("SIGKILL");
+    child.stdout.destroy();
+  };
   const timer = setTimeout(() => {
     timedOut = true;
-    child.kill("SIGKILL");
+    end();
   }, timeout);
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     if (stderr.length < stderrCap) stderr += text.slice(0, stderrCap - stderr.length);
@@ -171,7 +176,7 @@ export function startGit(args: readonly string[], options: Omit<GitOptions, "std
   });
   // The caller awaits `done` after the streams; until then a rejection must not count as unhandled.
   done.catch(() => {});
-  return { stdin: child.stdin, stdout: child.stdout, done, kill: () => void child.kill("SIGKILL") };
+  return { stdin: child.stdin, stdout: child.stdout, done, kill: end };
 }
 
 /** Runs git to its end. Errors: `git-failed` on another exit code, a passed time limit, or output beyond the cap. */

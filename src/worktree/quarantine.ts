@@ -7,9 +7,9 @@ import { chmod, lstat, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/pro
 import { join } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 import { SallyportError } from "../domain/error.ts";
-import { gitLine, runGit, splitNul, startGit } from "./git.ts";
+import { type GitOptions, gitLine, runGit, splitNul, startGit } from "./git.ts";
 import type { HostRepository } from "./host-repository.ts";
-import { decodeName, showPath } from "./names.ts";
+import { decodeName, showPath, showText } from "./names.ts";
 import { type ObjectReader, openObjects } from "./objects.ts";
 
 export type ChangeKind = "added" | "modified" | "deleted";
@@ -249,8 +249,7 @@ export async function openQuarantine(options: { directory: string; repository: H
           throw new SallyportError("git-failed", `not a mode of git's: ${showPath(o.mode)}`);
         return [Buffer.from(`${o.mode} ${id(o.oid)}\t`), path, nul];
       });
-      if (lines.length > 0)
-        await runGit(["update-index", "-z", "--index-info"], { ...index, stdin: Buffer.concat(lines) });
+      await writeIndex(index, Buffer.concat(lines));
       return await gitLine(["write-tree"], index);
     } finally {
       await rm(scratch, { recursive: true, force: true });
@@ -314,6 +313,16 @@ export async function openQuarantine(options: { directory: string; repository: H
     drop: async (ref) => void (await runGit(["update-ref", "--no-deref", "-d", quarantineRef(ref)], at)),
     objects: () => openObjects(gitDir),
   };
+}
+
+/**
+ * Puts entries (`mode oid TAB path NUL`) into an index. git only warns of a path that it refuses (`.git`, `..`) and goes on
+ * without it: here that is a failure. Errors: `git-failed`.
+ */
+export async function writeIndex(index: GitOptions & { indexFile: string }, entries: Buffer): Promise<void> {
+  const { stderr } = await runGit(["update-index", "-z", "--index-info"], { ...index, stdin: entries });
+  if (stderr !== "")
+    throw new SallyportError("git-failed", `git refuses a path: ${showText(stderr.trim().slice(0, 1000))}`);
 }
 
 const nul = Buffer.from([0]);

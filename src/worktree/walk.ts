@@ -299,6 +299,8 @@ export async function walkLayer(options: WalkOptions): Promise<Walked> {
   } finally {
     for (const open of top) closeDirectory(open);
   }
+  // A directory lists its names in no order of meaning; the same layer must give the same findings.
+  walked.findings.sort((a, b) => (a.path ?? "").localeCompare(b.path ?? "", "en"));
   return walked;
 }
 

@@ -19,7 +19,7 @@ function hello(options: {
       write(chunk: Buffer, _, done) {
         done();
         resolve(chunk);
-        socket.destroy();
+        setImmediate(() => socket.destroy());
       },
     });
     const socket = connect({ socket: wire, ...options });

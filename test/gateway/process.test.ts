@@ -115,7 +115,7 @@ test("it serves from a checkout that its uid cannot read", async () => {
     expect(statusOf(await raw(socket, proxied(server.port)))).toBe(200);
     expect(
       statusOf(
-        await raw(socket, proxied(server.port, "/", "POST", "Transfer-Encoding: chunked\r\n") + "1\r\na\r\n0\r\n\r\n"),
+        await raw(socket, `${proxied(server.port, "/", "POST", "Transfer-Encoding: chunked\r\n")}1\r\na\r\n0\r\n\r\n`),
       ),
     ).toBe(200);
     expect(statusOf(await raw(socket, proxied(1)))).toBe(403);
@@ -305,12 +305,12 @@ test("when its daemon is killed it ends within two seconds, and connections with
 }, 20_000);
 
 /** A process of its own that starts a gateway with one lane, and says its pid and socket. */
-function startParent(directory: string, module: string, port: number): ChildProcess {
+function startParent(directory: string, module: string, port: number, requests = 100): ChildProcess {
   const program = `
     const { startGateway } = await import(${JSON.stringify(module)});
     const gateway = await startGateway({ directory: ${JSON.stringify(directory)}, uid: 10002, gid: 10002,
       onRequest() {}, onVerb: async () => ({ status: 200, body: null }), onExit() {} });
-    const lane = await gateway.openLane({ sandbox: "s-${"p".repeat(16)}", role: "executor", models: {}, requests: 100, verbs: [],
+    const lane = await gateway.openLane({ sandbox: "s-${"p".repeat(16)}", role: "executor", models: {}, requests: ${requests}, verbs: [],
       network: [{ host: "127.0.0.1", port: ${port}, addresses: ["127.0.0.1"] }] });
     console.log(JSON.stringify({ pid: gateway.pid, socket: lane.directory + "/host.sock" }));
     setInterval(() => {}, 1000);`;
@@ -349,3 +349,38 @@ test("a hundred lanes come and go without leaving a descriptor", async () => {
   for (let turn = 0; turn < 100; turn++) await round();
   await until(() => descriptors() <= before + 1);
 }, 30_000);
+
+test("while its daemon does not read, nothing is decided that could not be recorded", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "gateway-slow-"));
+  await using server = await recorder();
+  const parent = startParent(directory, join(root, "src/gateway/process.ts"), server.port, 10_000);
+  try {
+    const { pid, socket } = await readParent(parent);
+    parent.kill("SIGSTOP");
+    const total = 4000;
+    let answered = 0;
+    const clients = Array.from({ length: 20 }, async () => {
+      const { socket: wire, text } = dial(socket);
+      for (let call = 1; call <= total / 20; call++) {
+        wire.write(proxied(1));
+        await until(() => text().split('"code":').length === call + 1, 25_000);
+        answered += 1;
+      }
+      wire.destroy();
+    });
+    let last = -1;
+    while (answered !== last || answered === 0) {
+      last = answered;
+      await new Promise((resolve) => setTimeout(resolve, 700));
+    }
+    expect(answered).toBeGreaterThan(999);
+    expect(answered).toBeLessThan(total);
+    expect(alive(pid)).toBe(true);
+    parent.kill("SIGCONT");
+    await Promise.all(clients);
+    expect(answered).toBe(total);
+  } finally {
+    parent.kill("SIGKILL");
+    rmSync(directory, { recursive: true, force: true });
+  }
+}, 60_000);

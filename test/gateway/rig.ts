@@ -53,6 +53,9 @@ export async function startRig(
     },
     onExit: (reason) => exits.push(reason),
     log: (line) => console.error(line),
+  }).catch(async (error: unknown) => {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
   });
   return {
     gateway,

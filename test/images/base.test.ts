@@ -66,11 +66,34 @@ describe("the entry", () => {
 
   it("fails, and does not run the command, when the forwarder cannot listen", async () => {
     const binds = await socket((_request, answer) => answer.end());
-    const busy =
-      "socat TCP-LISTEN:3128,bind=127.0.0.2,reuseaddr EXEC:true & until grep -q 0200007F:0C38 /proc/net/tcp; do :; done; ulimit -u 0 2>/dev/null; PATH=/nowhere exec /opt/sallyport/entry /bin/echo ran";
-    const done = await run(base, ["sh", "-c", busy], { binds });
+    // Without socat on the PATH nothing will ever listen.
+    const command = ["/usr/bin/env", "PATH=/nowhere", "/opt/sallyport/entry", "/bin/echo", "ran"];
+    const done = await run(base, command, { binds });
     expect(done.exit).toBe(125);
     expect(done.output).toContain("did not start");
+    expect(done.output).not.toContain("ran");
+  });
+});
+
+describe("the files for the home", () => {
+  it("are there, and the sandbox's own, before the command starts", async () => {
+    const home = join(folder.path, "home");
+    mkdirSync(join(home, ".config/tool"), { recursive: true });
+    writeFileSync(join(home, ".config/tool/settings.json"), "{}");
+    const script =
+      "cat .config/tool/settings.json && echo more >> .config/tool/settings.json && cat .config/tool/settings.json";
+    const binds = [`${home}:/run/sallyport-home:ro`];
+    const done = await run(base, ["/opt/sallyport/entry", "sh", "-c", script], { binds, directory: "/home/sandbox" });
+    expect(done).toEqual({ exit: 0, output: "{}{}more\n" });
+  });
+
+  it("must all get there, else the command does not run", async () => {
+    const home = join(folder.path, "home");
+    mkdirSync(home);
+    writeFileSync(join(home, "large"), "x".repeat(100));
+    const binds = [`${home}:/run/sallyport-home:ro`];
+    const done = await run(base, ["/opt/sallyport/entry", "echo", "ran"], { binds, env: ["HOME=/proc"] });
+    expect(done.exit).toBe(125);
     expect(done.output).not.toContain("ran");
   });
 });
@@ -105,18 +128,20 @@ describe("report", () => {
 });
 
 describe("check-absent", () => {
+  beforeEach(() => mkdirSync(join(folder.path, "tree")));
   const check = async (checks: object[]): Promise<unknown> => {
-    const binds = [`${folder.path}:/worktree:ro`];
-    const stdin = JSON.stringify({ root: "/worktree", checks });
-    const done = await run(base, ["node", "/opt/sallyport/check-absent.mjs"], { binds, stdin });
+    const tree = join(folder.path, "tree");
+    writeFileSync(join(folder.path, "input.json"), JSON.stringify({ root: "/worktree", checks }));
+    const binds = [`${tree}:/worktree:ro`, `${join(folder.path, "input.json")}:/checks/input.json:ro`];
+    const done = await run(base, ["node", "/opt/sallyport/check-absent.mjs", "/checks/input.json"], { binds });
     expect(done.exit, done.output).toBe(0);
     return JSON.parse(done.output);
   };
 
   it("passes where no line matches and names the lines where one does", async () => {
-    mkdirSync(join(folder.path, "src"));
-    writeFileSync(join(folder.path, "src/a.ts"), "one\r\nMath.round(x)\nlast Math.round(");
-    writeFileSync(join(folder.path, "src/b.ts"), "nothing here\n");
+    mkdirSync(join(folder.path, "tree/src"));
+    writeFileSync(join(folder.path, "tree/src/a.ts"), "one\r\nMath.round(x)\nlast Math.round(");
+    writeFileSync(join(folder.path, "tree/src/b.ts"), "nothing here\n");
     const files = ["src/a.ts", "src/b.ts"];
     const found = await check([
       { id: "A1.1", absent: "Math\\.round\\(", files },
@@ -139,7 +164,7 @@ describe("check-absent", () => {
   });
 
   it("names at most 20 places and says how many there are", async () => {
-    writeFileSync(join(folder.path, "many"), "x\n".repeat(1000));
+    writeFileSync(join(folder.path, "tree/many"), "x\n".repeat(1000));
     const [answer] = (await check([{ id: "A1.1", absent: "x", files: ["many"] }])) as {
       found: unknown[];
       detail: string;
@@ -149,7 +174,7 @@ describe("check-absent", () => {
   });
 
   it("fails closed: a link, a missing file, a pattern that is none", async () => {
-    symlinkSync("/etc/passwd", join(folder.path, "link"));
+    symlinkSync("/etc/passwd", join(folder.path, "tree/link"));
     const answers = (await check([
       { id: "A1.1", absent: "root", files: ["link"] },
       { id: "A1.2", absent: "root", files: ["gone"] },

@@ -51,7 +51,7 @@ export interface Run {
   output: string;
 }
 
-/** Runs a command in a hardened container without a network, at most `seconds`; stdin is given or empty. */
+/** Runs a command in a hardened container without a network, at most `seconds`. */
 export async function run(
   digest: string,
   command: string[],
@@ -59,7 +59,6 @@ export async function run(
     binds?: string[];
     env?: string[];
     directory?: string;
-    stdin?: string;
     seconds?: number;
     readOnly?: boolean;
   } = {},
@@ -71,8 +70,6 @@ export async function run(
     User: "10001:10001",
     WorkingDir: options.directory ?? "/",
     Tty: false,
-    OpenStdin: options.stdin !== undefined,
-    StdinOnce: options.stdin !== undefined,
     HostConfig: {
       NetworkMode: "none",
       Init: true,
@@ -91,13 +88,7 @@ export async function run(
   });
   let timer: NodeJS.Timeout | undefined;
   try {
-    if (options.stdin !== undefined) {
-      const input = await container.attach({ stream: true, stdin: true, hijack: true });
-      await container.start();
-      input.end(options.stdin);
-    } else {
-      await container.start();
-    }
+    await container.start();
     timer = setTimeout(() => void container.kill().catch(() => {}), (options.seconds ?? 30) * 1000);
     const { StatusCode: exit } = (await container.wait()) as { StatusCode: number };
     const logs = (await container.logs({ stdout: true, stderr: true })) as unknown as Buffer;

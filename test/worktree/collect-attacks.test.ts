@@ -4,9 +4,25 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { collectLayer } from "../../src/worktree/collect.ts";
-import { createLayer, destroyLayer, freezeLayer, openWorkspace } from "../../src/worktree/layer.ts";
 import { runGit } from "../../src/worktree/git.ts";
-import { accepted, as, type Bench, bench, commit, everything, fingerprint, limits, owner, plan, refused, sandbox, type Stage, script, stage } from "./fixture.ts";
+import { createLayer, destroyLayer, freezeLayer, openWorkspace } from "../../src/worktree/layer.ts";
+import {
+  accepted,
+  as,
+  type Bench,
+  bench,
+  commit,
+  everything,
+  fingerprint,
+  limits,
+  owner,
+  plan,
+  refused,
+  type Stage,
+  sandbox,
+  script,
+  stage,
+} from "./fixture.ts";
 
 let b: Bench;
 let s: Stage;
@@ -36,7 +52,8 @@ afterAll(async () => {
 
 const fine = async (write: string, expected: string[]) =>
   expect(accepted(await s.attempt(write)).changes.map((c) => c.path)).toEqual(expected);
-const bad = async (write: string, expected: string[]) => expect(refused(await s.attempt(write)).sort()).toEqual(expected);
+const bad = async (write: string, expected: string[]) =>
+  expect(refused(await s.attempt(write)).sort()).toEqual(expected);
 
 describe("`.git` and its kin", () => {
   test.each([
@@ -58,8 +75,12 @@ describe("`.git` and its kin", () => {
   });
 
   test("a repository, bare or with a common directory elsewhere, inside the tree", async () => {
-    await bad("mkdir -p e && git init -q --bare e/bare.git && touch e/bare.git/objects/x e/bare.git/refs/x", ["nested-repository e/bare.git"]);
-    await bad("mkdir e && printf 'ref: refs/heads/x' > e/HEAD && printf ../c > e/commondir && printf z > e/config", ["nested-repository e"]);
+    await bad("mkdir -p e && git init -q --bare e/bare.git && touch e/bare.git/objects/x e/bare.git/refs/x", [
+      "nested-repository e/bare.git",
+    ]);
+    await bad("mkdir e && printf 'ref: refs/heads/x' > e/HEAD && printf ../c > e/commondir && printf z > e/config", [
+      "nested-repository e",
+    ]);
     await bad("mkdir -p objects refs && touch objects/a refs/b && printf 'ref: x' > HEAD", ["nested-repository ."]);
     await fine("mkdir e && printf x > e/HEAD && mkdir e/objects && printf o > e/objects/o", ["e/HEAD", "e/objects/o"]);
     await fine("mkdir -p vendor/x && git init -q vendor/x && printf y > y", ["y"]);
@@ -75,25 +96,27 @@ describe("`.git` and its kin", () => {
   test("hostile git configuration, attributes, hooks and replaced objects in the layer run nothing and change nothing", async () => {
     script({ uid: 0, gid: 0 }, b.root, `mkdir -p traps && chmod 777 traps`);
     const hook = `#!/bin/sh\ntouch ${b.root}/traps/tripped\n`;
-    await s.attempt(async (workspace) => {
-      writeFileSync(join(b.root, "hook.sh"), hook, { mode: 0o755 });
-      const tool = join(b.root, "hook.sh");
-      script(
-        sandbox,
-        workspace,
-        `git config core.fsmonitor ${tool}; git config filter.x.clean ${tool}; git config filter.x.smudge ${tool}
+    await s
+      .attempt(async (workspace) => {
+        writeFileSync(join(b.root, "hook.sh"), hook, { mode: 0o755 });
+        const tool = join(b.root, "hook.sh");
+        script(
+          sandbox,
+          workspace,
+          `git config core.fsmonitor ${tool}; git config filter.x.clean ${tool}; git config filter.x.smudge ${tool}
          git config diff.x.textconv ${tool}; git config core.hooksPath ${b.root}; git config alias.status '!${tool}'
          printf '* filter=x diff=x text eol=crlf\\n' > .gitattributes; printf 'two\\n' > src/one.txt
          git replace -f HEAD $(git commit-tree -m r HEAD^{tree}); mkdir -p .git/info; echo bogus > .git/info/grafts; echo /etc > .git/objects/info/alternates`,
-      );
-      script({ uid: 0, gid: 0 }, b.root, "rm -f traps/*");
-    }).then(async (collected) => {
-      const done = accepted(collected);
-      expect(done.changes.map((c) => c.path)).toEqual([".gitattributes", "src/one.txt"]);
-      const patch = await s.quarantine.patch(s.base.tree, done.tree, 100_000);
-      expect(patch.ok && patch.patch.toString()).toContain("+two\n");
-      expect(await s.quarantine.readBlob(`${done.commit}:src/one.txt`)).toEqual(Buffer.from("two\n"));
-    });
+        );
+        script({ uid: 0, gid: 0 }, b.root, "rm -f traps/*");
+      })
+      .then(async (collected) => {
+        const done = accepted(collected);
+        expect(done.changes.map((c) => c.path)).toEqual([".gitattributes", "src/one.txt"]);
+        const patch = await s.quarantine.patch(s.base.tree, done.tree, 100_000);
+        expect(patch.ok && patch.patch.toString()).toContain("+two\n");
+        expect(await s.quarantine.readBlob(`${done.commit}:src/one.txt`)).toEqual(Buffer.from("two\n"));
+      });
     expect(existsSync(join(b.root, "traps/tripped"))).toBe(false);
   });
 });
@@ -130,7 +153,8 @@ describe("names", () => {
   });
 
   test("a path that is too long or too deep is refused, and does not end the walk in an error", async () => {
-    const deep = (n: number, name: string) => `d=.; for i in $(seq ${n}); do mkdir ${name} && cd ${name} || exit; done; printf x > f`;
+    const deep = (n: number, name: string) =>
+      `d=.; for i in $(seq ${n}); do mkdir ${name} && cd ${name} || exit; done; printf x > f`;
     expect(refused(await s.attempt(deep(30, "n".repeat(200))))[0]).toMatch(/^name-refused n+/);
     expect(refused(await s.attempt(deep(300, "d")))[0]).toMatch(/^name-refused d\/d/);
     accepted(await s.attempt(deep(100, "d")));
@@ -154,7 +178,12 @@ describe("links", () => {
   });
 
   test("relative links inside the tree pass, also to what does not exist; a base's own link stays as it is", async () => {
-    await fine("ln -s src/one.txt l; ln -s ../Docs/d src/l; ln -s nowhere n; ln -s ./src m; touch -h escape", ["l", "m", "n", "src/l"]);
+    await fine("ln -s src/one.txt l; ln -s ../Docs/d src/l; ln -s nowhere n; ln -s ./src m; touch -h escape", [
+      "l",
+      "m",
+      "n",
+      "src/l",
+    ]);
   });
 
   test("a link in the place of a directory is never followed: nothing outside is read", async () => {
@@ -162,7 +191,11 @@ describe("links", () => {
     writeFileSync(join(b.root, "secret"), canary, { mode: 0o644 });
     await bad(`rm -rf src && ln -s ${b.root} src`, ["link-refused src"]);
     await bad(`rm src/one.txt && ln -s ${b.root}/secret src/one.txt`, ["link-refused src/one.txt"]);
-    const all = execFileSync("git", [`--git-dir=${s.quarantine.gitDir}`, "cat-file", "--batch-all-objects", "--batch"], { maxBuffer: 1 << 28, timeout: 30_000 });
+    const all = execFileSync(
+      "git",
+      [`--git-dir=${s.quarantine.gitDir}`, "cat-file", "--batch-all-objects", "--batch"],
+      { maxBuffer: 1 << 28, timeout: 30_000 },
+    );
     expect(all.includes(canary)).toBe(false);
     expect(all.includes("proposal")).toBe(true);
   });
@@ -190,7 +223,11 @@ describe("what is no plain file", () => {
   });
 
   test("an ignored fifo, socket or hard link is dropped, unread and without blocking", async () => {
-    const collected = accepted(await s.attempt("mkdir vendor && mkfifo vendor/f && printf x > vendor/a && ln vendor/a vendor/b && printf x > ok"));
+    const collected = accepted(
+      await s.attempt(
+        "mkdir vendor && mkfifo vendor/f && printf x > vendor/a && ln vendor/a vendor/b && printf x > ok",
+      ),
+    );
     expect([collected.ignored, collected.changes.length]).toEqual([3, 1]);
   });
 });
@@ -202,7 +239,10 @@ describe("too much", () => {
     accepted(await s.attempt(many, { limits: { entries: 60 } }));
     const big = "head -c 600000 /dev/zero > z1; head -c 600000 /dev/zero > z2";
     expect(refused(await s.attempt(big, { limits: { bytes: 1_000_000 } }))).toEqual(["layer-too-large -"]);
-    expect(refused(await s.attempt(big, { limits: { fileBytes: 500_000 } }))).toEqual(["layer-too-large z1", "layer-too-large z2"]);
+    expect(refused(await s.attempt(big, { limits: { fileBytes: 500_000 } }))).toEqual([
+      "layer-too-large z1",
+      "layer-too-large z2",
+    ]);
     accepted(await s.attempt(big, { limits: { bytes: 1_200_000, fileBytes: 600_000 } }));
   });
 
@@ -215,14 +255,24 @@ describe("too much", () => {
   test("a flood of files, or of bytes, ends at the layer's bound and is told as such", async () => {
     const flood = "i=0; while printf '' > f$i; do i=$((i+1)); done 2>/dev/null";
     expect(refused(await s.attempt(flood, { inodes: 500 }))).toContain("layer-too-large -");
-    expect(refused(await s.attempt("head -c 64M /dev/zero > vendor.bin; printf x > y", { bytes: 8 * 1024 * 1024 }))).toContain("layer-too-large -");
+    expect(
+      refused(await s.attempt("head -c 64M /dev/zero > vendor.bin; printf x > y", { bytes: 8 * 1024 * 1024 })),
+    ).toContain("layer-too-large -");
     // Also where it is all ignored: what else was written may be cut short.
-    expect(refused(await s.attempt("mkdir vendor; head -c 64M /dev/zero > vendor/b; printf x > y", { bytes: 8 * 1024 * 1024 }))).toEqual(["layer-too-large -"]);
+    expect(
+      refused(
+        await s.attempt("mkdir vendor; head -c 64M /dev/zero > vendor/b; printf x > y", { bytes: 8 * 1024 * 1024 }),
+      ),
+    ).toEqual(["layer-too-large -"]);
     await fine("head -c 1M /dev/zero > y; head -c 64K /dev/zero > z", ["y", "z"]);
   });
 
   test("ignored files do not count against the limits of a proposal", async () => {
-    const collected = accepted(await s.attempt("mkdir vendor && for i in $(seq 200); do printf x > vendor/$i; done; printf y > y", { limits: { entries: 10 } }));
+    const collected = accepted(
+      await s.attempt("mkdir vendor && for i in $(seq 200); do printf x > vendor/$i; done; printf y > y", {
+        limits: { entries: 10 },
+      }),
+    );
     expect(collected.ignored).toBe(200);
   });
 
@@ -233,19 +283,40 @@ describe("too much", () => {
 
 describe("a layer that could still be written to is not collected", () => {
   const collect = (layer: Awaited<ReturnType<typeof createLayer>>, lowers: string[]) =>
-    collectLayer({ quarantine: s.quarantine, base: s.base, layer, lowers, limits, visible: everything, commit: plan, ref: "attempts/lane-frozen" });
+    collectLayer({
+      quarantine: s.quarantine,
+      base: s.base,
+      layer,
+      lowers,
+      limits,
+      visible: everything,
+      commit: plan,
+      ref: "attempts/lane-frozen",
+    });
 
   test("not frozen, half frozen, other lowers: refused; frozen: collected", async () => {
-    const layer = await createLayer({ directory: join(b.root, "lanes"), name: "frozen", bytes: 8 << 20, inodes: 500, owner: sandbox });
+    const layer = await createLayer({
+      directory: join(b.root, "lanes"),
+      name: "frozen",
+      bytes: 8 << 20,
+      inodes: 500,
+      owner: sandbox,
+    });
     try {
-      await expect(collect(layer, [s.base.files])).rejects.toMatchObject({ code: "worktree-failed", message: expect.stringContaining("can be written to") });
+      await expect(collect(layer, [s.base.files])).rejects.toMatchObject({
+        code: "worktree-failed",
+        message: expect.stringContaining("can be written to"),
+      });
       const workspace = await openWorkspace({ lowers: [s.base.files], layer, target: join(b.root, "slots/frozen") });
       script(sandbox, workspace.target, "printf x > x");
       await expect(collect(layer, [s.base.files])).rejects.toMatchObject({ code: "worktree-failed" });
       await freezeLayer(workspace);
       expect(script(sandbox, layer.upper, "printf y >> x").status).not.toBe(0);
       expect(() => writeFileSync(join(layer.upper, "x"), "root")).toThrow(/EROFS/);
-      await expect(collect(layer, [b.root])).rejects.toMatchObject({ code: "worktree-failed", message: expect.stringContaining("other lowers") });
+      await expect(collect(layer, [b.root])).rejects.toMatchObject({
+        code: "worktree-failed",
+        message: expect.stringContaining("other lowers"),
+      });
       expect(accepted(await collect(layer, [s.base.files])).changes.map((c) => c.path)).toEqual(["x"]);
     } finally {
       await destroyLayer(layer);
@@ -254,12 +325,23 @@ describe("a layer that could still be written to is not collected", () => {
   });
 
   test("a process that still writes keeps the layer from being frozen", async () => {
-    const layer = await createLayer({ directory: join(b.root, "lanes"), name: "busy", bytes: 8 << 20, inodes: 500, owner: sandbox });
+    const layer = await createLayer({
+      directory: join(b.root, "lanes"),
+      name: "busy",
+      bytes: 8 << 20,
+      inodes: 500,
+      owner: sandbox,
+    });
     try {
       const workspace = await openWorkspace({ lowers: [s.base.files], layer, target: join(b.root, "slots/busy") });
       execFileSync("chown", ["10001:10001", workspace.target]);
       const { spawn } = await import("node:child_process");
-      const writer = spawn("bash", ["-c", "exec 3> open; echo ready; sleep 1"], { cwd: workspace.target, uid: 10001, gid: 10001, stdio: ["ignore", "pipe", "ignore"] });
+      const writer = spawn("bash", ["-c", "exec 3> open; echo ready; sleep 1"], {
+        cwd: workspace.target,
+        uid: 10001,
+        gid: 10001,
+        stdio: ["ignore", "pipe", "ignore"],
+      });
       await new Promise((resolve) => writer.stdout.once("data", resolve));
       const start = Date.now();
       await freezeLayer(workspace);

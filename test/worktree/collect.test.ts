@@ -53,7 +53,9 @@ describe("what a layer changes becomes a tree", () => {
   });
 
   test("nothing written is the base's tree, and so is what was only touched", async () => {
-    const collected = accepted(await s.attempt("chmod -R u+w .; touch src/one.txt link 'odd ' $'caf\\xe9'; touch -h outside"));
+    const collected = accepted(
+      await s.attempt("chmod -R u+w .; touch src/one.txt link 'odd ' $'caf\\xe9'; touch -h outside"),
+    );
     expect(collected.tree).toBe(s.base.tree);
     expect(collected.changes).toEqual([]);
   });
@@ -64,8 +66,15 @@ describe("what a layer changes becomes a tree", () => {
       "deleted 100644 old/q",
       "added 100644 old/r",
     ]);
-    expect(await paths("rm -rf old; printf f > old")).toEqual(["added 100644 old", "deleted 100644 old/p", "deleted 100644 old/q"]);
-    expect(await paths("rm link; mkdir link; printf f > link/f")).toEqual(["deleted 120000 link", "added 100644 link/f"]);
+    expect(await paths("rm -rf old; printf f > old")).toEqual([
+      "added 100644 old",
+      "deleted 100644 old/p",
+      "deleted 100644 old/q",
+    ]);
+    expect(await paths("rm link; mkdir link; printf f > link/f")).toEqual([
+      "deleted 120000 link",
+      "added 100644 link/f",
+    ]);
     expect(await paths("rm src/one.txt; ln -s deep/x src/one.txt")).toEqual(["modified 120000 src/one.txt"]);
     expect(await paths("mv old ancient")).toEqual([
       "added 100644 ancient/p",
@@ -78,7 +87,9 @@ describe("what a layer changes becomes a tree", () => {
   test("the sandbox's own `.git` is skipped unread: used, broken, removed", async () => {
     expect(await paths("printf z > z; git add -A; git commit -qm mine; git status")).toEqual(["added 100644 z"]);
     expect(await paths("printf z > z; rm -rf .git")).toEqual(["added 100644 z"]);
-    expect(await paths("printf z > z; rm -rf .git; git init -q; mkfifo .git/fifo; ln -s /etc/passwd .git/p")).toEqual(["added 100644 z"]);
+    expect(await paths("printf z > z; rm -rf .git; git init -q; mkfifo .git/fifo; ln -s /etc/passwd .git/p")).toEqual([
+      "added 100644 z",
+    ]);
   });
 
   test("what the base ignores is dropped and counted, never what it tracks, and a new ignore file does not hide anything", async () => {
@@ -87,17 +98,30 @@ describe("what a layer changes becomes a tree", () => {
         printf changed > build/tracked; printf '*\\n' > src/.gitignore; printf s > src/secret.txt`),
     );
     expect(collected.ignored).toBe(3);
-    expect(collected.changes.map((c) => c.path)).toEqual(["build/tracked", "keep.log", "src/.gitignore", "src/secret.txt"]);
+    expect(collected.changes.map((c) => c.path)).toEqual([
+      "build/tracked",
+      "keep.log",
+      "src/.gitignore",
+      "src/secret.txt",
+    ]);
     expect(collected.wrote.files).toBe(7);
     expect(collected.wrote.paths).toContain("keep.log");
     expect(collected.wrote.paths).not.toContain("a.log");
   });
 
   test("a layer seeded with an earlier proposal gives that proposal and what came on top", async () => {
-    const first = accepted(await s.attempt("printf n > n; rm old/p; mkdir -p build; ln -s src new; printf e > run.sh; rm src/one.txt; mkdir src/one.txt; printf i > src/one.txt/i"));
+    const first = accepted(
+      await s.attempt(
+        "printf n > n; rm old/p; mkdir -p build; ln -s src new; printf e > run.sh; rm src/one.txt; mkdir src/one.txt; printf i > src/one.txt/i",
+      ),
+    );
     const again = accepted(await s.attempt("true", { from: first.tree }));
     expect(again.tree).toBe(first.tree);
-    const more = accepted(await s.attempt("test ! -e old/p && cat n && printf m >> n && rm run.sh && printf p > old/p", { from: first.tree }));
+    const more = accepted(
+      await s.attempt("test ! -e old/p && cat n && printf m >> n && rm run.sh && printf p > old/p", {
+        from: first.tree,
+      }),
+    );
     expect(more.changes.map((c) => `${c.kind} ${c.path}`)).toEqual([
       "added n",
       "added new",
@@ -110,8 +134,16 @@ describe("what a layer changes becomes a tree", () => {
 
   test("what a setup layer below did is not the executor's", async () => {
     const setup = `${b.root}/setup`;
-    await as({ uid: 0, gid: 0 }, b.root, "bash", "-c", "mkdir -p setup/mods/old && echo m > setup/mods/m && echo changed > setup/run.sh && chown -R 10001:10001 setup");
-    const collected = accepted(await s.attempt("cat mods/m && printf z > z && printf q > old/q2 && rm mods/m", { setup: [setup] }));
+    await as(
+      { uid: 0, gid: 0 },
+      b.root,
+      "bash",
+      "-c",
+      "mkdir -p setup/mods/old && echo m > setup/mods/m && echo changed > setup/run.sh && chown -R 10001:10001 setup",
+    );
+    const collected = accepted(
+      await s.attempt("cat mods/m && printf z > z && printf q > old/q2 && rm mods/m", { setup: [setup] }),
+    );
     expect(collected.changes.map((c) => `${c.kind} ${c.path}`)).toEqual(["added old/q2", "added z"]);
   });
 
@@ -131,7 +163,9 @@ describe("what was not given cannot be changed", () => {
   });
 
   test("hidden files are not in the workspace, and stay in the result", async () => {
-    const collected = accepted(await hidden.attempt("test ! -e src/deep && test ! -e old/p && printf z > z && rm -rf old"));
+    const collected = accepted(
+      await hidden.attempt("test ! -e src/deep && test ! -e old/p && printf z > z && rm -rf old"),
+    );
     expect(collected.changes.map((c) => `${c.kind} ${c.path}`)).toEqual(["deleted old/q", "added z"]);
   });
 

@@ -40,13 +40,22 @@ const environment = {
 };
 
 /** Runs a program as some uid, 60 s at most, and gives its output. */
-export async function as(who: { uid: number; gid: number }, cwd: string, tool: string, ...args: string[]): Promise<string> {
+export async function as(
+  who: { uid: number; gid: number },
+  cwd: string,
+  tool: string,
+  ...args: string[]
+): Promise<string> {
   const options = { cwd, env: environment, uid: who.uid, gid: who.gid, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
   return (await run(tool, args, options)).stdout.trimEnd();
 }
 
 /** Runs a shell script as some uid; its exit code does not matter. */
-export function script(who: { uid: number; gid: number }, cwd: string, text: string): { status: number | null; output: string } {
+export function script(
+  who: { uid: number; gid: number },
+  cwd: string,
+  text: string,
+): { status: number | null; output: string } {
   const ended = spawnSync("bash", ["-c", text], { cwd, env: environment, uid: who.uid, gid: who.gid, timeout: 60_000 });
   return { status: ended.status, output: `${ended.stdout}${ended.stderr}` };
 }
@@ -86,7 +95,11 @@ export async function commit(repo: string, text: string): Promise<string> {
 
 export const limits: CollectLimits = { entries: 2000, bytes: 8 * 1024 * 1024, fileBytes: 1024 * 1024 };
 export const everything = () => true;
-export const plan = { message: "proposal", author: { name: "Host", email: "host@example.org" }, date: new Date("2026-01-02T03:04:05Z") };
+export const plan = {
+  message: "proposal",
+  author: { name: "Host", email: "host@example.org" },
+  date: new Date("2026-01-02T03:04:05Z"),
+};
 
 export interface Stage {
   repository: HostRepository;
@@ -110,7 +123,11 @@ export interface AttemptOptions {
 let attempts = 0;
 
 /** Everything from a host repository to a base tree, ready for attempts. */
-export async function stage(bench: Bench, visible: (path: string) => boolean = everything, visibleKey = "all"): Promise<Stage> {
+export async function stage(
+  bench: Bench,
+  visible: (path: string) => boolean = everything,
+  visibleKey = "all",
+): Promise<Stage> {
   const repository = await openHostRepository(bench.repo);
   const quarantine = await openQuarantine({ directory: join(bench.root, "quarantine"), repository });
   const { commit } = await resolveCommit(repository, undefined);

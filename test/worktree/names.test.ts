@@ -4,15 +4,51 @@ import { checkName, checkRemovedName, collides, isDotGit, showPath, showText } f
 
 describe("`.git` in every spelling", () => {
   test.each([
-    ".git", ".GIT", ".Git", ".git.", ".git ", ".git . .", ".git:stream", ".git::$INDEX_ALLOCATION", ".GIT::$index_allocation", "git~1", "GIT~1", "git~2",
-    "git~1.", "git~1:x", ".g\u200cit", "\u200b.git", ".gi\ufefft", ".git\u2060", "\u{e0041}.git", ".g\u0131t", "\uff0egit", "\u2024git", ".\uff47it", "a\\.git", ".git\\x", "x\\.GIT .\\y",
+    ".git",
+    ".GIT",
+    ".Git",
+    ".git.",
+    ".git ",
+    ".git . .",
+    ".git:stream",
+    ".git::$INDEX_ALLOCATION",
+    ".GIT::$index_allocation",
+    "git~1",
+    "GIT~1",
+    "git~2",
+    "git~1.",
+    "git~1:x",
+    ".g\u200cit",
+    "\u200b.git",
+    ".gi\ufefft",
+    ".git\u2060",
+    "\u{e0041}.git",
+    ".g\u0131t",
+    "\uff0egit",
+    "\u2024git",
+    ".\uff47it",
+    "a\\.git",
+    ".git\\x",
+    "x\\.GIT .\\y",
   ])("%j is refused", (name) => {
     expect(isDotGit(name)).toBe(true);
     expect(checkName(["src", name, "config"])).not.toBeNull();
     expect(checkRemovedName([name])).not.toBeNull();
   });
 
-  test.each([".github", ".gitkeep", ".gitignore", ".gitattributes", "git", "agit~1", "git~x", ".gitx", "x.git", "digit", "legit.md"])("%j is honest", (name) => {
+  test.each([
+    ".github",
+    ".gitkeep",
+    ".gitignore",
+    ".gitattributes",
+    "git",
+    "agit~1",
+    "git~x",
+    ".gitx",
+    "x.git",
+    "digit",
+    "legit.md",
+  ])("%j is honest", (name) => {
     expect(isDotGit(name)).toBe(false);
     expect(checkName([name])).toBeNull();
   });
@@ -26,7 +62,10 @@ describe("`.git` in every spelling", () => {
         fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
         fc.constantFrom("", ".", " ", " . ", ":x", "::$DATA", ". :y"),
         (marks, upper, tail) => {
-          const name = letters.map((letter, i) => `${marks[i]}${upper[i] ? letter.toUpperCase() : letter}`).join("") + marks[4] + tail;
+          const name =
+            letters.map((letter, i) => `${marks[i]}${upper[i] ? letter.toUpperCase() : letter}`).join("") +
+            marks[4] +
+            tail;
           return isDotGit(name) && checkName([name]) !== null;
         },
       ),
@@ -36,15 +75,51 @@ describe("`.git` in every spelling", () => {
 
 describe("one segment", () => {
   test.each([
-    ["", "empty"], [".", "relative"], ["..", "relative"], ["-x", "option"], ["a\\b", "backslash"], ["a\nb", "control"], ["a\u0085b", "control"], ["a\u2028b", "line break"], ["a\u202eb", "bidirectional"],
-    ["a\u2066b", "bidirectional"], ["a\u200bb", "invisible"], ["x ", "space"], ["x.", "dot"], ["n".repeat(256), "255"], [".gitmodules", "submodules"], [".GITMODULES", "submodules"], ["gi7eba~1", "submodules"],
-    ["GITMOD~1", "submodules"], [".gitmodules ", "submodules"], [".GitAttributes", ".gitattributes"], ["gi7d29~1", ".gitattributes"], [".gitignore.", ".gitignore"], ["a/b", "separator"], ["a\0b", "control"],
+    ["", "empty"],
+    [".", "relative"],
+    ["..", "relative"],
+    ["-x", "option"],
+    ["a\\b", "backslash"],
+    ["a\nb", "control"],
+    ["a\u0085b", "control"],
+    ["a\u2028b", "line break"],
+    ["a\u202eb", "bidirectional"],
+    ["a\u2066b", "bidirectional"],
+    ["a\u200bb", "invisible"],
+    ["x ", "space"],
+    ["x.", "dot"],
+    ["n".repeat(256), "255"],
+    [".gitmodules", "submodules"],
+    [".GITMODULES", "submodules"],
+    ["gi7eba~1", "submodules"],
+    ["GITMOD~1", "submodules"],
+    [".gitmodules ", "submodules"],
+    [".GitAttributes", ".gitattributes"],
+    ["gi7d29~1", ".gitattributes"],
+    [".gitignore.", ".gitignore"],
+    ["a/b", "separator"],
+    ["a\0b", "control"],
     ["\ud800", "UTF-8"],
   ])("%j is refused", (name, why) => {
     expect(checkName([name])?.message).toContain(why);
   });
 
-  test.each(["a b", "café", "日本語", "emoji 😀", "a:b", "a*b?", "'quote\"", "~", "#x", "n".repeat(255), "Ünïcödé", "a-b", "..a", "...b"])("%j passes", (name) => {
+  test.each([
+    "a b",
+    "café",
+    "日本語",
+    "emoji 😀",
+    "a:b",
+    "a*b?",
+    "'quote\"",
+    "~",
+    "#x",
+    "n".repeat(255),
+    "Ünïcödé",
+    "a-b",
+    "..a",
+    "...b",
+  ])("%j passes", (name) => {
     expect(checkName([name])).toBeNull();
     expect(checkName([Buffer.from(name)])).toBeNull();
   });
@@ -69,8 +144,21 @@ test("an ugly name may be taken away, git's own may not", () => {
 });
 
 test("collisions by case and normal form", () => {
-  for (const [a, b] of [["README", "readme"], ["caf\u00e9", "cafe\u0301"], ["stra\u00dfe", "STRASSE"], ["\u03c3", "\u03c2"], ["\u212a", "k"]]) expect(collides(a as string, b as string)).toBe(true);
-  for (const [a, b] of [["a", "a"], ["a", "b"], ["cafe", "caf\u00e9"], ["a-b", "a_b"]]) expect(collides(a as string, b as string)).toBe(false);
+  for (const [a, b] of [
+    ["README", "readme"],
+    ["caf\u00e9", "cafe\u0301"],
+    ["stra\u00dfe", "STRASSE"],
+    ["\u03c3", "\u03c2"],
+    ["\u212a", "k"],
+  ])
+    expect(collides(a as string, b as string)).toBe(true);
+  for (const [a, b] of [
+    ["a", "a"],
+    ["a", "b"],
+    ["cafe", "caf\u00e9"],
+    ["a-b", "a_b"],
+  ])
+    expect(collides(a as string, b as string)).toBe(false);
 });
 
 test("what is shown cannot move the cursor, hide or reorder, and tells names apart", () => {
@@ -78,5 +166,7 @@ test("what is shown cannot move the cursor, hide or reorder, and tells names apa
   expect(showPath(Buffer.from([0x61, 0xff, 0x5c]))).toBe("a\\xff\\x5c");
   expect(showPath("caf\u00e9 日本")).toBe("café 日本");
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(showText(text))));
-  fc.assert(fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => Buffer.from(a).equals(b) || showPath(a) !== showPath(b)));
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => Buffer.from(a).equals(b) || showPath(a) !== showPath(b)),
+  );
 });

@@ -1,6 +1,6 @@
 // The planner's `absent` checks, in a sandbox of their own: the host names a file that holds
-// `{root, checks: [{id, absent, files}]}` and reads `[{id, ok, found, detail}]` from stdout. The host chose the files (it resolves the glob on its own
-// tree) and bounds the time: a pattern of the planner's may be as slow as it likes.
+// `{root, checks: [{id, absent, files}]}` and reads `[{id, ok, found, detail}]` from stdout. The host chose the files
+// (it resolves the glob on its own tree) and bounds the time: a pattern of the planner's may be as slow as it likes.
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

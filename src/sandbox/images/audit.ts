@@ -13,6 +13,8 @@ import { labels } from "./built-image.ts";
 const auditMilliseconds = 5 * 60_000;
 /** Larger files are no key files and no configuration; their content is not searched. */
 const searchedBytes = 1 << 20;
+/** The extended attribute of a program that gains capabilities without setuid, as the engine exports it. */
+const fileCapabilities = "SCHILY.xattr.security.capability";
 
 export type AuditKind =
   | "setuid"
@@ -125,7 +127,7 @@ function auditEntry(path: string, header: Header): AuditFinding[] {
   if ((mode & 0o6000) !== 0) findings.push({ kind: "setuid", path, detail: `mode ${octal}` });
   const sticky = header.type === "directory" && (mode & 0o1000) !== 0;
   if ((mode & 0o002) !== 0 && !sticky) findings.push({ kind: "world-writable", path, detail: `mode ${octal}` });
-  if ("SCHILY.xattr.security.capability" in (header.pax ?? {})) {
+  if (fileCapabilities in ((header.pax ?? {}) as Record<string, string>)) {
     findings.push({ kind: "setuid", path, detail: "has file capabilities" });
   }
   if (header.type === "file") {

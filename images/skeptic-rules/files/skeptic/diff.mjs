@@ -10,7 +10,8 @@ export function parseDiff(text) {
   const files = [];
   // Only LF ends a line of a diff; a lone CR belongs to the content.
   const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
+  // git ends every line of a diff, also where the file has no end of line: without it the text was cut.
+  if (lines.pop() !== "") throw new Error("the last line is cut short");
   let file;
   let at = 0;
   while (at < lines.length) {

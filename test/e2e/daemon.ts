@@ -1,0 +1,232 @@
+/** A real daemon as a child process, on a state directory of its own, with everything that a test asks of it. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Delegation } from "../../src/domain/delegation.ts";
+import type { Entry } from "../../src/domain/event.ts";
+import { program, root, run, type Running, type Said, start } from "./cli.ts";
+import { leftovers, processesOf, until } from "./leftovers.ts";
+import { makeRepository, type TestRepository } from "./repository.ts";
+
+/** A policy without tests whose verifier is the scripted one: the quickest whole turn. */
+const quick = {
+  version: 1,
+  extends: "base",
+  sandbox: { cpus: 1, memory: "512MiB", pids: 128, disk: "128MiB" },
+  filesystem: { writable: ["src/**", "test/**"] },
+  budget: { wall: "60s", requests: 20, attempts: 2, patch: "64KiB", output: "1MiB" },
+  verifier: { harness: "verifier-script" },
+};
+
+export interface TestHost {
+  /** Holds everything: state, repositories, briefs. Short, for the socket's sake. */
+  directory: string;
+  state: string;
+  socket: string;
+  /** The daemon's process id. */
+  readonly pid: number;
+  log(): string;
+  repository(name?: string, files?: Readonly<Record<string, string | Buffer>>, options?: { bare?: boolean }): TestRepository;
+  /** Writes a brief's file; gives its path. */
+  brief(fields?: Record<string, unknown>): string;
+  cli(...args: string[]): Promise<Said>;
+  /** `cli` without waiting for its end. */
+  begin(...args: string[]): Running;
+  /** Delegates and waits until it rests; throws where the delegation is refused. */
+  turn(repository: TestRepository, fields?: Record<string, unknown>, ...args: string[]): Promise<Delegation>;
+  show(id: string): Promise<Delegation>;
+  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: string }>;
+  /** The ledger's entries as they are on disk now. */
+  entries(delegation?: string): Entry[];
+  up(env?: NodeJS.ProcessEnv): Promise<void>;
+  /** SIGTERM, and its exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL to the daemon alone. */
+  kill(): Promise<void>;
+  /** The processes beside the daemon. */
+  guard(): number;
+  gateway(): number;
+  /** Stops it, throws where anything is left or the ledger does not verify, and removes the directory. */
+  close(): Promise<void>;
+}
+
+/** The options of a daemon in tests. */
+export interface HostOptions {
+  lanes?: number;
+  queue?: number;
+  /** Policies by name, beside `quick` and the shipped ones. */
+  policies?: Record<string, object>;
+  env?: NodeJS.ProcessEnv;
+  refs?: string[];
+}
+
+// Whoever edits images/ meanwhile does not change what a running test file looks up.
+function imagesOf(directory: string): string {
+  const images = join(directory, "images");
+  for (const from of [join(root, "images"), join(root, "test/e2e/images")]) {
+    cpSync(from, images, { recursive: true, filter: (path) => !path.includes("node_modules") });
+  }
+  return images;
+}
+
+/** Makes the directory, the configuration and the images, and starts the daemon. */
+export async function openHost(options: HostOptions = {}): Promise<TestHost> {
+  const directory = mkdtempSync(join(tmpdir(), "sp-"));
+  const host = hostIn(directory, options);
+  try {
+    // One build at a time on this machine: each image stands on the base that is found by its inputs.
+    execFileSync("flock", ["/tmp/sallyport-test-images.lock", program, "image", "build", "--all", "--json"], {
+      env: { ...process.env, SALLYPORT_IMAGES: join(directory, "images") },
+      timeout: 600_000,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    await host.up();
+    return host;
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function hostIn(directory: string, options: HostOptions): TestHost {
+  execFileSync("chmod", ["755", directory]);
+  const state = join(directory, "s");
+  const socket = join(state, "host.sock");
+  const logFile = join(directory, "daemon.txt");
+  const images = imagesOf(directory);
+  for (const made of [state, join(state, "policies"), join(directory, "r"), join(directory, "b")]) mkdirSync(made, { recursive: true, mode: 0o755 });
+  execFileSync("chmod", ["700", state]);
+  const config = {
+    version: 1,
+    lanes: options.lanes ?? 2,
+    queue: options.queue ?? 100,
+    planners: { default: { repositories: [`${directory}/r/**`], refs: options.refs ?? ["refs/heads/**"] } },
+  };
+  writeFileSync(join(state, "config.yaml"), JSON.stringify(config));
+  for (const [name, policy] of Object.entries({ quick, ...options.policies })) {
+    writeFileSync(join(state, "policies", `${name}.yaml`), JSON.stringify(policy));
+  }
+  const environment = { SALLYPORT_IMAGES: images, SALLYPORT_STATE: state, ...options.env };
+  let child: ChildProcess | undefined;
+  let briefs = 0;
+  const exited = async (one: ChildProcess): Promise<number | null> => {
+    await until("the daemon's end", () => one.exitCode !== null || one.signalCode !== null, 40);
+    return one.exitCode;
+  };
+  const one = (what: string, pattern: string): number => {
+    const found = processesOf(state).filter(({ command }) => command.includes(pattern));
+    if (found.length !== 1) throw new Error(`expected one ${what}, found ${JSON.stringify(found)}`);
+    return found[0]?.pid ?? 0;
+  };
+
+  const host: TestHost = {
+    directory,
+    state,
+    socket,
+    get pid() {
+      if (child?.pid === undefined) throw new Error("the daemon is not up");
+      return child.pid;
+    },
+    log: () => readFileSync(logFile, "utf8"),
+    repository: (name = `r${++briefs}`, files, kind) => makeRepository(join(directory, "r", name), files, kind),
+    brief(fields = {}) {
+      const file = join(directory, "b", `${++briefs}.yaml`);
+      writeFileSync(file, JSON.stringify({ ...defaultBrief, ...fields }, null, 1));
+      return file;
+    },
+    cli: (...args) => run([...args, "--json"], { env: environment, seconds: 150 }),
+    begin: (...args) => start([...args, "--json"], { env: environment, seconds: 150 }),
+    async turn(repository, fields, ...args) {
+      const said = await host.cli("delegate", host.brief(fields), "--repo", repository.path, "--wait", ...args);
+      const record = said.json<Delegation>();
+      if (!record.id) throw new Error(`refused: ${said.stdout}`);
+      return record;
+    },
+    show: async (id) => (await host.cli("show", id)).json<Delegation>(),
+    api: (method, path, body, headers) => call(socket, method, path, body, headers),
+    entries(delegation) {
+      const folder = join(state, "ledger");
+      const text = readdirSync(folder)
+        .filter((name) => name.endsWith(".jsonl"))
+        .sort()
+        .map((name) => readFileSync(join(folder, name), "utf8"))
+        .join("");
+      // The last line may be on its way.
+      const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter(Boolean);
+      const all = lines.map((line) => JSON.parse(line) as Entry);
+      return delegation ? all.filter((entry) => entry.delegation === delegation) : all;
+    },
+    async up(env = {}) {
+      const log = openSync(logFile, "a");
+      child = spawn(program, ["daemon"], { env: { ...process.env, ...environment, ...env }, stdio: ["ignore", log, log] });
+      closeSync(log);
+      const started = child;
+      await until(
+        "the daemon's start",
+        async () => {
+          if (started.exitCode !== null) throw new Error(`the daemon ended with ${started.exitCode}:\n${host.log().slice(-4000)}`);
+          const { status, body } = await call(socket, "GET", "/v1/status").catch(() => ({ status: 0, body: "" }));
+          return status === 200 && (JSON.parse(body) as { pid: number }).pid === started.pid;
+        },
+        40,
+      );
+    },
+    async stop() {
+      const running = child;
+      child = undefined;
+      if (!running) return null;
+      running.kill("SIGTERM");
+      return exited(running);
+    },
+    async kill() {
+      const running = child;
+      child = undefined;
+      running?.kill("SIGKILL");
+      if (running) await exited(running);
+    },
+    guard: () => one("guard", "guard.ts"),
+    gateway: () => one("gateway", "gateway/main.ts"),
+    async close() {
+      const problems: string[] = [];
+      const code = await host.stop().catch((error: unknown) => String(error));
+      if (code !== null && code !== 0) problems.push(`the daemon ended with ${code}:\n${host.log().slice(-3000)}`);
+      const left = await until("nothing left", () => leftovers(directory).length === 0, 8).then(
+        () => [],
+        () => leftovers(directory),
+      );
+      problems.push(...left);
+      const verified = await host.cli("audit", "verify");
+      if (verified.code !== 0) problems.push(`the ledger does not verify: ${verified.stdout}${verified.stderr}`);
+      if (left.length === 0) rmSync(directory, { recursive: true, force: true });
+      if (problems.length > 0) throw new Error(problems.join("\n"));
+    },
+  };
+  return host;
+}
+
+/** A brief that the scripted executor and the scripted verifier turn into an approval. */
+export const defaultBrief = {
+  title: "Round half up",
+  intent: "verdict approve",
+  instructions: "sed -i s/Math.floor/Math.round/ src/money.js",
+  accept: [{ id: "A1", must: "cents() rounds to the nearest cent" }],
+  executor: "scripted",
+  policy: "quick",
+};
+
+function call(socketPath: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  const payload = body === undefined ? undefined : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
+  return new Promise<{ status: number; body: string }>((resolve, reject) => {
+    const type = payload ? { "content-type": "application/json", "content-length": String(payload.length) } : {};
+    const sent = request({ socketPath, method, path, headers: { host: "sallyport", ...type, ...headers }, timeout: 60_000 }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
+      answer.on("error", reject);
+    });
+    sent.on("error", reject);
+    sent.end(payload);
+  });
+}
