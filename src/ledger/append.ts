@@ -162,9 +162,7 @@ export class Appender {
   #start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -184,6 +182,8 @@ export class Appender {
         await this.#fail(error, group);
       }
     }
+    // In the same turn as the look at the queue: an append between the two would find nobody to write it.
+    this.#running = undefined;
   }
 
   /** Writes a group, closes the segment if it is full or `closing`, syncs once, then tells everyone, in order. */

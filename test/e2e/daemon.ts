@@ -4,7 +4,7 @@ import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readdirSync, readF
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Delegation } from "../../src/domain/delegation.ts";
+import { type Delegation, restingStates } from "../../src/domain/delegation.ts";
 import type { Entry } from "../../src/domain/event.ts";
 import { program, root, run, type Running, type Said, start } from "./cli.ts";
 import { leftovers, processesOf, until } from "./leftovers.ts";
@@ -34,9 +34,15 @@ export interface TestHost {
   cli(...args: string[]): Promise<Said>;
   /** `cli` without waiting for its end. */
   begin(...args: string[]): Running;
-  /** Delegates and waits until it rests; throws where the delegation is refused. */
-  turn(repository: TestRepository, fields?: Record<string, unknown>, ...args: string[]): Promise<Delegation>;
+  /** Delegates through the API; throws where it is refused. */
+  send(repository: { path: string }, fields?: Record<string, unknown>, more?: Record<string, unknown>): Promise<string>;
+  /** Waits until it rests. */
+  rest(id: string, seconds?: number): Promise<Delegation>;
+  /** `send`, then `rest`. */
+  turn(repository: { path: string }, fields?: Record<string, unknown>, more?: Record<string, unknown>): Promise<Delegation>;
   show(id: string): Promise<Delegation>;
+  /** Waits until the ledger holds an event of that type of a delegation. */
+  seen(id: string, type: Entry["type"], seconds?: number): Promise<Entry>;
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: string }>;
   /** The ledger's entries as they are on disk now. */
   entries(delegation?: string): Entry[];
@@ -138,13 +144,31 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     },
     cli: (...args) => run([...args, "--json"], { env: environment, seconds: 150 }),
     begin: (...args) => start([...args, "--json"], { env: environment, seconds: 150 }),
-    async turn(repository, fields, ...args) {
-      const said = await host.cli("delegate", host.brief(fields), "--repo", repository.path, "--wait", ...args);
-      const record = said.json<Delegation>();
-      if (!record.id) throw new Error(`refused: ${said.stdout}`);
-      return record;
+    async send(repository, fields, more) {
+      const brief = { ...defaultBrief, ...fields };
+      const { status, body } = await host.api("POST", "/v1/delegations", { repository: repository.path, brief, ...more });
+      if (status !== 201) throw new Error(`refused: ${status} ${body}`);
+      return (JSON.parse(body) as { id: string }).id;
     },
-    show: async (id) => (await host.cli("show", id)).json<Delegation>(),
+    rest: (id, seconds = 90) =>
+      until(
+        `${id} at rest`,
+        async () => {
+          const { status, body } = await host.api("GET", `/v1/delegations/${id}/wait?seconds=5`);
+          if (status !== 200) throw new Error(`${status} ${body}`);
+          const record = JSON.parse(body) as Delegation;
+          return restingStates.has(record.state) ? record : undefined;
+        },
+        seconds,
+      ),
+    turn: async (repository, fields, more) => host.rest(await host.send(repository, fields, more)),
+    async show(id) {
+      const { status, body } = await host.api("GET", `/v1/delegations/${id}`);
+      if (status !== 200) throw new Error(`${status} ${body}`);
+      return JSON.parse(body) as Delegation;
+    },
+    seen: (id, type, seconds = 60) =>
+      until(`${type} of ${id}`, () => host.entries(id).find((entry) => entry.type === type), seconds),
     api: (method, path, body, headers) => call(socket, method, path, body, headers),
     entries(delegation) {
       const folder = join(state, "ledger");

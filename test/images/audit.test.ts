@@ -24,7 +24,7 @@ async function dirty(lines: string[]): Promise<string> {
   folders.push(folder);
   const base = (await image("base")).digest;
   writeFileSync(join(folder.path, "Dockerfile"), [`FROM ${base}`, "USER 0", ...lines].join("\n"));
-  const digest = execFileSync("docker", ["build", "-q", "--network", "none", folder.path], {
+  const digest = execFileSync("docker", ["build", "-q", "--force-rm", "--network", "none", folder.path], {
     encoding: "utf8",
     timeout: 60_000,
     env: { ...process.env, DOCKER_BUILDKIT: "0" },
@@ -80,7 +80,7 @@ describe("an image that has what it should not", () => {
   it("is told by credentials in files, environment and history, without showing them", async () => {
     const key = `-----BEGIN PRIVATE KEY-----\\n${"QUFB".repeat(20)}\\n-----END PRIVATE KEY-----`;
     const digest = await dirty([
-      `RUN mkdir -p /root/.ssh /opt/doc && printf '${key}' > /opt/doc/key.txt && touch /root/.ssh/id_ed25519 /root/.netrc`,
+      `RUN mkdir -p /root/.ssh /opt/doc && echo '${key}' > /opt/doc/key.txt && touch /root/.ssh/id_ed25519 /root/.netrc`,
       "ENV API_TOKEN=canary-value",
       "RUN DB_PASSWORD=canary-value true",
       "RUN echo '-----BEGIN PRIVATE KEY----- is the first line' > /opt/doc/about.txt && touch /root/.ssh/id_ed25519.pub",

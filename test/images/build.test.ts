@@ -1,12 +1,15 @@
 /** Building and finding images on the real engine: by their inputs, without a network, once, and whole or not at all. */
+import { execFile } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildImage } from "../../src/sandbox/images/build.ts";
 import { labels } from "../../src/sandbox/images/built-image.ts";
 import { findImage, listImages } from "../../src/sandbox/images/find.ts";
-import { cacheDirectory, docker, image, imagesDirectory, run, scratch } from "./engine.ts";
+import { cacheDirectory, docker, image, imagesDirectory, root, run, scratch } from "./engine.ts";
 
+const execute = promisify(execFile);
 let folder: ReturnType<typeof scratch>;
 const names = new Set<string>();
 
@@ -97,6 +100,21 @@ describe("building", () => {
     const again = await buildImage("t-once", { ...options(lines), force: true });
     expect(again.inputHash).toBe(first.inputHash);
     expect(lines.filter((l) => l.startsWith("built "))).toHaveLength(2);
+  });
+
+  it("builds once when two processes ask at the same time", async () => {
+    harness("t-two");
+    const program = `
+      const { connectEngine } = await import(${JSON.stringify(join(root, "src/sandbox/connect.ts"))});
+      const { buildImage } = await import(${JSON.stringify(join(root, "src/sandbox/images/build.ts"))});
+      const lines = [];
+      const built = await buildImage("t-two", { docker: await connectEngine(), imagesDirectory: ${JSON.stringify(folder.path)},
+        cacheDirectory: ${JSON.stringify(cacheDirectory)}, onProgress: (line) => lines.push(line) });
+      process.stdout.write(JSON.stringify([built.digest, lines.filter((l) => l.startsWith("built ")).length]));`;
+    const one = () => execute(process.execPath, ["--input-type=module", "-e", program], { timeout: 60_000 });
+    const answers = (await Promise.all([one(), one()])).map(({ stdout }) => JSON.parse(stdout) as [string, number]);
+    expect(answers[0]?.[0]).toBe(answers[1]?.[0]);
+    expect(answers.map(([, builds]) => builds).sort()).toEqual([0, 1]);
   });
 
   it("goes on after a failed build of the same name", async () => {

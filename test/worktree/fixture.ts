@@ -74,6 +74,9 @@ export async function bench(format: "sha1" | "sha256" = "sha1"): Promise<Bench> 
   await mkdir(repo);
   await run("chown", [`${owner.uid}:${owner.gid}`, repo]);
   await as(owner, repo, "git", "init", "-q", "-b", "main", `--object-format=${format}`);
+  // A background gc would write below us while we clean up.
+  await as(owner, repo, "git", "config", "gc.auto", "0");
+  await as(owner, repo, "git", "config", "maintenance.auto", "false");
   return {
     root,
     repo,

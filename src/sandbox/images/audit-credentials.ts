@@ -21,7 +21,10 @@ const contents: readonly [RegExp, string][] = [
   [/-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+(?:[A-Za-z-]+: .*\s+)*[A-Za-z0-9+/=\s]{64}/, "a private key"],
   [/\bgh[pousr]_[A-Za-z0-9]{36}\b|\bgithub_pat_[A-Za-z0-9_]{60,}/, "a GitHub token"],
   [/\bglpat-[A-Za-z0-9_-]{20}\b/, "a GitLab token"],
-  [/\bnpm_[A-Za-z0-9]{36}\b|:_(?:authToken|password|auth)\s*=\s*[^\s$]{8}/, "an npm token"],
+  [
+    /\bnpm_[A-Za-z0-9]{36}\b|:_(?:authToken|password|auth)\s*=\s*"?(?=[A-Za-z+/=_-]*\d)[A-Za-z0-9+/=_-]{16}/,
+    "an npm token",
+  ],
   [/\bsk-(?:ant|proj)-[A-Za-z0-9_-]{40,}/, "a model provider's key"],
   [/\bAIza[A-Za-z0-9_-]{35}\b/, "a Google API key"],
   [/\b(?:AKIA|ASIA)(?!IOSFODNN7EXAMPLE)[A-Z0-9]{16}\b/, "an AWS key id"],

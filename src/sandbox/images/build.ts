@@ -1,8 +1,9 @@
 /** Building images: the base when it is needed, then a harness on it, without a network, named by its inputs. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type Docker from "dockerode";
 import { SallyportError } from "../../domain/error.ts";
 import { buildRootfs } from "./bootstrap.ts";
+import { withBuildLock } from "./build-lock.ts";
 import { type BuiltImage, imageTag, imageWithInputs, labels } from "./built-image.ts";
 import { type ContextParts, packContext } from "./context.ts";
 import { baseInputHash, baseName, harnessInputHash } from "./find.ts";
@@ -51,10 +52,30 @@ async function build(name: string, options: BuildOptions): Promise<BuiltImage> {
   const inputHash = base
     ? await harnessInputHash(name, imagesDirectory, base.digest)
     : await baseInputHash(imagesDirectory);
-  if (!force) {
-    const present = await imageWithInputs(docker, name, inputHash);
-    if (present) return present;
-  }
+  const present = force ? undefined : await imageWithInputs(docker, name, inputHash);
+  if (present) return present;
+  return withBuildLock(
+    `${resolve(cacheDirectory)}\0${name}`,
+    () => onProgress(`waiting for another process that builds ${name}`),
+    async () => {
+      const built = force ? undefined : await imageWithInputs(docker, name, inputHash);
+      return built ?? make(name, { ...options, onProgress, force }, { inputHash, base, smoke: harness.smoke });
+    },
+  );
+}
+
+interface Made {
+  inputHash: string;
+  base: BuiltImage | undefined;
+  smoke: readonly string[];
+}
+
+async function make(
+  name: string,
+  options: Required<BuildOptions>,
+  { inputHash, base, smoke }: Made,
+): Promise<BuiltImage> {
+  const { docker, imagesDirectory, cacheDirectory, onProgress, force } = options;
   const directory = join(imagesDirectory, name);
   const parts: ContextParts = { packages: await installPackages(directory, cacheDirectory, onProgress) };
   if (!base) parts.file = { name: "node", path: nodeBinary() };
@@ -63,7 +84,7 @@ async function build(name: string, options: BuildOptions): Promise<BuiltImage> {
   onProgress(`building ${name}`);
   const digest = await runBuild(docker, { name, directory, parts, from, inputHash, force, onProgress });
   try {
-    await smokeTest(docker, digest, harness.smoke);
+    await smokeTest(docker, digest, smoke);
   } catch (error) {
     await docker
       .getImage(digest)

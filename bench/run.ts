@@ -1,0 +1,20 @@
+/** `make bench`: every figure of SPECIFICATION.md, each beside a named peer in the same run. `--json` prints data. */
+import { cpus, release, totalmem } from "node:os";
+import { showSize } from "../src/domain/units.ts";
+import { coldStart } from "./cold-start.ts";
+import { collectFigures } from "./collect.ts";
+import { ledgerFigures } from "./ledger.ts";
+import { type Figure, printFigures } from "./measure.ts";
+
+const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", memory: showSize(totalmem()), kernel: release(), node: process.version };
+const figures: Figure[] = [];
+for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures(20_000), ledgerFigures]) {
+  const made = await part();
+  for (const figure of made) process.stderr.write(`  ${figure.name} ...\n`);
+  figures.push(...made);
+}
+if (process.argv.includes("--json")) console.log(JSON.stringify({ machine, figures }, null, 2));
+else {
+  console.log(`${machine.cpus} × ${machine.model}, ${machine.memory}, kernel ${machine.kernel}, Node ${machine.node}\n`);
+  printFigures(figures);
+}
