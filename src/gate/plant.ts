@@ -13,13 +13,14 @@ export interface Plant {
   mustFail: string;
 }
 
-/** The planted file for a runner, or undefined where the policy reads the exit code alone. `nonce` is random hex. */
+/** The planted file for a runner, or undefined where the policy names none. `nonce` is random. */
 export function plantedTests(commands: TestCommands, nonce: string): Plant | undefined {
   if (commands.report !== "junit" || commands.runner !== "node-test") return undefined;
   const mustPass = `${nonce} holds`;
   const mustFail = `${nonce} fails`;
+  const folder = (commands.plant ?? "test").replace(/\/+$/, "");
   return {
-    path: `${commands.plant ?? "test"}/${nonce}.test.mjs`,
+    path: `${folder}/${nonce}.test.mjs`,
     content: `import { test } from "node:test";\ntest(${JSON.stringify(mustPass)}, () => {});\ntest(${JSON.stringify(mustFail)}, () => {\n  throw new Error("meant to fail");\n});\n`,
     mustPass,
     mustFail,
@@ -34,13 +35,13 @@ export function withoutPlant(
   tests: TestRun["tests"],
   exit: number | null,
   plant: Plant,
-): { tests: TestRun["tests"]; missing: boolean; forged?: string } {
+): { tests: TestRun["tests"]; forged?: string } {
   const { [plant.mustPass]: passed, [plant.mustFail]: failed, ...own } = tests;
   if (passed === undefined && failed === undefined) {
-    return { tests: own, missing: true, forged: "its report lacks the tests that the host planted" };
+    return { tests: own, forged: "its report lacks the tests that the host planted" };
   }
-  if (passed !== "passed") return { tests: own, missing: false, forged: "a planted test that must pass did not" };
-  if (failed !== "failed") return { tests: own, missing: false, forged: "a planted test that must fail did not" };
-  if (exit === 0) return { tests: own, missing: false, forged: "the command ended with 0 although a planted test must fail" };
-  return { tests: own, missing: false };
+  if (passed !== "passed") return { tests: own, forged: "a planted test that must pass did not" };
+  if (failed !== "failed") return { tests: own, forged: "a planted test that must fail did not" };
+  if (exit === 0) return { tests: own, forged: "the command ended with 0 although a planted test must fail" };
+  return { tests: own };
 }

@@ -12,7 +12,8 @@ import type { RunRole } from "../sandbox/role-run.ts";
 import type { BaseTree } from "../worktree/base-tree.ts";
 import { closeWorkspace, createLayer, destroyLayer, openWorkspace } from "../worktree/layer.ts";
 import { layerInodes } from "./clean-tree.ts";
-import { printable } from "./test-run.ts";
+import { cutTail, printable } from "./printable.ts";
+import { ownEnd } from "./test-run.ts";
 
 export interface SetupContext {
   record: Delegation;

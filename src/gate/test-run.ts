@@ -1,16 +1,25 @@
 /** One run of the policy's tests on one tree, in a clean sandbox without any socket. */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { chown, mkdir, open, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { closeSync, constants, fchownSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { SallyportError } from "../domain/error.ts";
 import type { Policy, TestCommands } from "../domain/policy.ts";
 import type { TestRun } from "../domain/test-report.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import type { RunRole } from "../sandbox/role-run.ts";
+import {
+  below,
+  closeDirectory,
+  type OpenDirectory,
+  openDirectory,
+  openFile,
+  openRoot,
+  statBelow,
+} from "../worktree/safe-open.ts";
+import { believe, type FoundReport } from "./believe.ts";
 import { type TreePlace, withCleanTree } from "./clean-tree.ts";
-import { parseJunit } from "./junit.ts";
-import { plantedTests, withoutPlant } from "./plant.ts";
+import { plantedTests } from "./plant.ts";
+import { printable } from "./printable.ts";
 
 /** What the tester needs of one delegation. */
 export interface TesterContext {
@@ -25,30 +34,41 @@ export interface TesterContext {
   breaks: readonly string[];
 }
 
-export interface TestRunResult {
-  run: TestRun;
-  /** The planted tests were not seen at all: on a base, the policy's fault. */
-  plantMissing: boolean;
-}
-
-const reportFolder = ".sallyport-report";
-const reportLimit = 16 * 1024 * 1024;
+const reportName = Buffer.from("junit.xml");
+const reportLimit = 8 * 1024 * 1024;
 const tailLimit = 8 * 1024;
 
-/** Runs the tests of `commands` on `tree`. Never throws for what the code under test does. */
-export async function runTests(context: TesterContext, commands: TestCommands, name: string, tree: string): Promise<TestRunResult> {
+/**
+ * Runs the tests of `commands` on `tree`. Whatever the code under test does is a result; `sandbox-failed` is thrown where
+ * the host could not run it to its end, so that nobody is rejected for that.
+ */
+export async function runTests(
+  context: TesterContext,
+  commands: TestCommands,
+  name: string,
+  tree: string,
+): Promise<TestRun> {
   const { policy } = context;
   return withCleanTree(context.place, `test-${name}`, tree, async ({ workspace }) => {
-    const plant = plantedTests(commands, `t${randomBytes(8).toString("hex")}`);
-    if (plant) await writeOwned(workspace.target, plant.path, plant.content);
-    await makeOwned(join(workspace.target, reportFolder));
+    const nonce = `t${randomBytes(8).toString("hex")}`;
+    const plant = plantedTests(commands, nonce);
+    // A name that no tree can have foreseen: what lies in it was written in this run.
+    const folder = `.sallyport-${nonce}`;
+    const unplanted = prepare(workspace.target, folder, plant);
+    if (unplanted) {
+      const nothing = { exit: null, ended: "exit" as const, milliseconds: 0, tests: {}, green: false, tail: "" };
+      return { tree, ...nothing, forged: unplanted };
+    }
     const result = await context.runRole({
       delegation: context.delegation,
       attempt: context.attempt,
       role: "tester",
       image: context.image,
       command: ["/bin/sh", "-c", commands.run],
-      environment: { ...baseEnvironment(false), SALLYPORT_REPORT: `/workspace/${reportFolder}/junit.xml` },
+      environment: {
+        ...baseEnvironment(false),
+        SALLYPORT_REPORT: `/workspace/${folder}/${reportName.toString()}`,
+      },
       directory: "/workspace",
       mounts: [{ source: workspace.target, target: "/workspace", writable: true }],
       limits: policy.sandbox,
@@ -56,72 +76,107 @@ export async function runTests(context: TesterContext, commands: TestCommands, n
       output: policy.budget.output,
       signal: context.signal,
     });
-    const text = commands.report === "junit" ? await readReport(workspace.target) : undefined;
-    const parsed = text === undefined ? undefined : parseJunit(text);
-    const judged = plant ? withoutPlant(parsed ?? {}, result.exit, plant) : undefined;
-    const tests = judged?.tests ?? {};
-    const ended = result.end === "stopped" || result.end === "gateway-lost" ? "failed" : result.end;
-    const failing = Object.keys(tests).some((id) => tests[id] === "failed" && !context.breaks.includes(id));
-    // With a planted failure the exit code is never 0; without a report it is all there is.
-    const green = ended === "exit" && (judged ? !judged.forged && !failing : result.exit === 0);
-    const run: TestRun = {
+    const ended = ownEnd(result.end, context.signal);
+    const report: FoundReport = commands.report === "junit" ? readReport(workspace.target, folder) : { why: "" };
+    return {
       tree,
       exit: result.exit,
       ended,
       milliseconds: result.milliseconds,
-      tests,
-      green,
-      ...(judged?.forged ? { forged: judged.forged } : {}),
+      ...believe(commands, { ended, exit: result.exit, report, plant }, context.breaks),
       tail: printable(result.output.tail.subarray(-tailLimit)),
     };
-    return { run, plantMissing: judged?.missing ?? false };
   });
 }
 
-/** Text for people and models out of bytes that nobody vouches for: control and bidi characters are shown, not acted on. */
-export function printable(bytes: Buffer): string {
-  return bytes
-    .toString("utf8")
-    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, "")
-    .replace(/[^\P{C}\n\t]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+/** The end of a tester's sandbox where the sandbox brought it about. Throws `sandbox-failed` where the host did. */
+export function ownEnd(
+  end: TestRun["ended"] | "stopped" | "gateway-lost",
+  signal: AbortSignal,
+): "exit" | "timeout" | "output" | "memory" {
+  if (end === "exit" || end === "timeout" || end === "output" || end === "memory") return end;
+  signal.throwIfAborted();
+  throw new SallyportError("sandbox-failed", `the tester's sandbox ended as ${end}`, {
+    next: "The next attempt is made by itself; look at the engine if it happens again.",
+  });
 }
 
-async function makeOwned(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  await chown(directory, sandboxOwner.uid, sandboxOwner.gid);
-}
-
-// Nothing of the sandbox's runs yet, but the tree itself may hold links: new files only, never through one.
-async function writeOwned(root: string, path: string, content: string): Promise<void> {
-  const folders = path.split("/").slice(0, -1);
-  for (let depth = 1; depth <= folders.length; depth++) {
-    const directory = join(root, ...folders.slice(0, depth));
-    const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW).catch(() => undefined);
-    if (handle) await handle.close();
-    else await makeOwned(directory);
+/** Puts the report's folder and the planted file into the tree; says why it cannot where a path is in the way. */
+function prepare(
+  target: string,
+  folder: string,
+  plant: { path: string; content: string } | undefined,
+): string | undefined {
+  const top = openRoot(target);
+  try {
+    const made = makeDirectory(top, Buffer.from(folder));
+    if (!made) return "the folder for its report could not be made";
+    closeDirectory(made);
+    if (plant && !writeNew(top, plant.path.split("/"), plant.content)) {
+      return `${plant.path.split("/").slice(0, -1).join("/")} is not a plain folder, so the host cannot plant its tests there`;
+    }
+    return undefined;
+  } finally {
+    closeDirectory(top);
   }
-  const file = join(root, path);
-  await writeFile(file, content, { flag: "wx" });
-  await chown(file, sandboxOwner.uid, sandboxOwner.gid);
+}
+
+/** A directory below an open one, made where there is nothing; null where something else is in its place. */
+function makeDirectory(parent: OpenDirectory, name: Uint8Array): OpenDirectory | null {
+  const isNew = statBelow(parent, name) === null;
+  if (isNew) mkdirSync(below(parent, name), 0o755);
+  const made = openDirectory(parent, name);
+  if (isNew && made) fchownSync(made.fd, sandboxOwner.uid, sandboxOwner.gid);
+  return made;
+}
+
+/**
+ * Writes a new file, false where a part of its path is not a plain directory. A tree may hold links, also one of the
+ * base's that points out of it: followed, root would write and change owners where the link says.
+ */
+function writeNew(top: OpenDirectory, segments: readonly string[], content: string): boolean {
+  const open: OpenDirectory[] = [];
+  try {
+    for (const segment of segments.slice(0, -1)) {
+      const next = makeDirectory(open.at(-1) ?? top, Buffer.from(segment));
+      if (!next) return false;
+      open.push(next);
+    }
+    const path = below(open.at(-1) ?? top, segments.at(-1) ?? "");
+    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
+    try {
+      writeFileSync(fd, content);
+      fchownSync(fd, sandboxOwner.uid, sandboxOwner.gid);
+    } finally {
+      closeSync(fd);
+    }
+    return true;
+  } finally {
+    for (const directory of open.reverse()) closeDirectory(directory);
+  }
 }
 
 // The sandbox is gone, so nothing changes while this looks; but what it left may be a link, a fifo or 10 GB.
-async function readReport(root: string): Promise<string | undefined> {
+function readReport(target: string, folder: string): FoundReport {
+  const top = openRoot(target);
   try {
-    const folder = await open(join(root, reportFolder), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const directory = openDirectory(top, Buffer.from(folder));
+    if (!directory) return { why: "it took away the folder for its report" };
     try {
-      const file = await open(`/proc/self/fd/${folder.fd}/junit.xml`, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      const seen = statBelow(directory, reportName);
+      if (!seen) return { why: "it left no report at $SALLYPORT_REPORT" };
+      if (!seen.isFile() || seen.nlink !== 1n) return { why: "its report is not a plain file" };
+      if (seen.size > BigInt(reportLimit)) return { why: `its report is larger than ${reportLimit} bytes` };
+      const fd = openFile(directory, reportName, seen);
       try {
-        const { size } = await file.stat();
-        if (!(await file.stat()).isFile() || size > reportLimit) return undefined;
-        return (await file.readFile()).toString("utf8");
+        return { text: readFileSync(fd, "utf8") };
       } finally {
-        await file.close();
+        closeSync(fd);
       }
     } finally {
-      await folder.close();
+      closeDirectory(directory);
     }
-  } catch {
-    return undefined;
+  } finally {
+    closeDirectory(top);
   }
 }

@@ -132,6 +132,7 @@ async function bringUp(
       },
       log: (line) => log.warn(line),
     });
+    guard.watchGateway(gateway.pid);
     log.info({ gateway: gateway.pid }, "gateway is up");
   };
   await openGateway();

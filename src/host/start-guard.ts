@@ -5,6 +5,8 @@ import { SallyportError } from "../domain/error.ts";
 
 export interface Guard {
   pid: number;
+  /** Names the gateway of now: it is ended with the daemon even if it hangs. */
+  watchGateway(pid: number): void;
   /** Tells it that all is cleaned up; resolves when it is gone. */
   dismiss(): Promise<void>;
 }
@@ -20,6 +22,8 @@ export async function startGuard(instance: string, directory: string, onExit: ()
       detached: true,
     },
   );
+  // A guard that is gone is noticed by its exit; a write to it must not be what ends the daemon.
+  child.stdin.on("error", () => {});
   let dismissed = false;
   child.once("exit", () => {
     if (!dismissed) onExit();
@@ -32,6 +36,9 @@ export async function startGuard(instance: string, directory: string, onExit: ()
     throw new SallyportError("control-missing", "the guard did not start", { next: "Look at the daemon's log." });
   return {
     pid: child.pid,
+    watchGateway(pid) {
+      child.stdin.write(`gateway ${pid}\n`);
+    },
     async dismiss() {
       dismissed = true;
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -129,7 +129,7 @@ describe("from a brief to a commit", () => {
     expect(good.state, JSON.stringify(good.attempts)).toBe("approved");
     expect(good.attempts[0]?.report).toMatchObject({ tested: true, proposal: { green: true, tests: {} } });
     const bad = await host.turn(repository, { policy: "exit", instructions: "echo 'export const x = 1;' > src/money.js", budget: { attempts: 1 } });
-    expect([bad.state, ...reasons(bad)]).toEqual(["rejected", "tests-failed"]);
+    expect([bad.state, reasons(bad)[0]]).toEqual(["rejected", "tests-failed"]);
   });
 
   it("runs the policy's setup on the base alone; what it made is no part of the proposal", async () => {

@@ -37,7 +37,7 @@ describe("a line", () => {
     const event: Event = {
       type: "request",
       delegation: "d-abcdefgh23456722",
-      data: { sandbox: "s-abcdefgh23456722", method: "GET", url: 'https://a/"\u2028\\"hash":"é\n', decision: "deny", code: "no-rule", rule: "none", sent: 0, received: 1.5, milliseconds: 2 },
+      data: { sandbox: "s-abcdefgh23456722", method: "GET", url: 'https://a/"\u2028\\"hash":"é\n', decision: "deny", code: "no-rule", rule: "none", sent: 0, received: 15, milliseconds: 2 },
     };
     const entry = (await ledger?.append(event)) as Entry;
     const [line = ""] = await lines();
@@ -144,6 +144,15 @@ describe("append", () => {
     await ledger?.close();
     expect((await lines()).map((line) => (JSON.parse(line) as Entry).type)).toEqual(["host.stopped", "segment.closed"]);
   });
+});
+
+test("appends one after the other never wait for a run that has just ended", async () => {
+  await start();
+  for (let i = 1; i <= 2000; i++) {
+    expect((await ledger?.append(numbered(i)))?.seq).toBe(i);
+    if (i % 7 === 0) await Promise.resolve();
+    if (i % 11 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
 });
 
 describe("segments", () => {

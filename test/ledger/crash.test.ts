@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Entry } from "../../src/domain/event.ts";
-import { openLedger } from "../../src/ledger/open.ts";
+import { type Ledger, openLedger } from "../../src/ledger/open.ts";
 import { verifyLedger } from "../../src/ledger/verify.ts";
 import { makeSigner, numbered } from "./signing.ts";
 
@@ -15,7 +15,12 @@ let root: string;
 let directory: string;
 let child: ChildProcess | undefined;
 let mounted: string | undefined;
-const start = (segmentBytes = 64 * 1024 ** 2, at = directory) => openLedger({ directory: at, now: () => new Date(), sign: signer.sign, segmentBytes });
+const opened: Ledger[] = [];
+const start = async (segmentBytes = 64 * 1024 ** 2, at = directory) => {
+  const ledger = await openLedger({ directory: at, now: () => new Date(), sign: signer.sign, segmentBytes });
+  opened.push(ledger);
+  return ledger;
+};
 const last = () => join(directory, "00000001.jsonl");
 
 beforeEach(async () => {
@@ -25,6 +30,7 @@ beforeEach(async () => {
 afterEach(async () => {
   child?.kill("SIGKILL");
   child = undefined;
+  for (const ledger of opened.splice(0)) await ledger.close().catch(() => undefined);
   if (mounted) await run("umount", ["-l", mounted]);
   mounted = undefined;
   await rm(root, { recursive: true, force: true });
@@ -109,7 +115,7 @@ describe("a torn last line", () => {
     const path = join(directory, files.at(-1) ?? "");
     const text = await readFile(path, "utf8");
     await writeFile(path, text.replace(/"reason":"1/, '"reason":"9'));
-    await expect(start()).rejects.toMatchObject({ code: "ledger-broken", message: expect.stringMatching(/\.jsonl:1 hash/) });
+    await expect(start()).rejects.toMatchObject({ code: "ledger-broken", message: expect.stringMatching(/\.jsonl:\d+ hash/) });
     await writeFile(path, text);
     await (await start()).close();
     const gone = join(directory, files.at(-2) ?? "");

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { canonicalJson } from "../../src/domain/canonical.ts";
 import { formLine, genesis, type Head } from "../../src/ledger/line.ts";
-import { openLedger } from "../../src/ledger/open.ts";
+import { type Ledger, openLedger } from "../../src/ledger/open.ts";
 import { verifyLedger } from "../../src/ledger/verify.ts";
 import { makeSigner, numbered } from "./signing.ts";
 
@@ -15,12 +15,13 @@ let good: string;
 let copy: string;
 let head: Head;
 let files: string[];
+let ledger: Ledger;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "ledger-verify-"));
   good = join(root, "good");
   copy = join(root, "copy");
-  const ledger = await openLedger({ directory: good, now: () => new Date("2026-01-02T03:04:05Z"), sign: signer.sign, segmentBytes: 2500 });
+  ledger = await openLedger({ directory: good, now: () => new Date("2026-01-02T03:04:05Z"), sign: signer.sign, segmentBytes: 1500 });
   for (let i = 0; i < 20; i++) await ledger.append(numbered(i, "é"));
   head = ledger.head();
   files = (await readdir(good)).sort();
@@ -30,7 +31,10 @@ beforeEach(async () => {
   await rm(copy, { recursive: true, force: true });
   await cp(good, copy, { recursive: true });
 });
-afterAll(() => rm(root, { recursive: true, force: true }));
+afterAll(async () => {
+  await ledger?.close();
+  await rm(root, { recursive: true, force: true });
+});
 
 const check = (anchor?: Head, directory = copy) => verifyLedger(directory, { ...signer, ...(anchor ? { anchor } : {}) });
 const read = async (name: string) => (await readFile(join(good, name), "utf8")).split("\n").slice(0, -1);

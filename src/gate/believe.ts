@@ -1,0 +1,47 @@
+/** Whether a test run's report is believed, and whether the run is green. The exit code and the report must agree. Pure. */
+import type { TestCommands } from "../domain/policy.ts";
+import type { TestRun } from "../domain/test-report.ts";
+import { parseJunit } from "./junit.ts";
+import { type Plant, withoutPlant } from "./plant.ts";
+
+/** The report file as it was found: its text, or why there is none to read. */
+export type FoundReport = { text: string } | { why: string };
+
+export interface Ended {
+  ended: TestRun["ended"];
+  exit: number | null;
+  report: FoundReport;
+  plant: Plant | undefined;
+}
+
+/** `breaks` are the tests that may fail. */
+export function believe(
+  commands: TestCommands,
+  run: Ended,
+  breaks: readonly string[],
+): Pick<TestRun, "tests" | "green" | "forged"> {
+  const { ended, exit, report, plant } = run;
+  // Cut by the host: an honest endless loop leaves no whole report either. It is not green, and no forgery.
+  if (ended !== "exit") return { tests: {}, green: false };
+  if (commands.report === "exit") return { tests: {}, green: exit === 0 };
+  const parsed = "text" in report ? parseJunit(report.text) : undefined;
+  if (!parsed) {
+    const why = "why" in report ? report.why : "its report is not JUnit XML, or is beyond all bounds";
+    return { tests: {}, green: false, forged: `${why} (exit code ${exit})` };
+  }
+  const { tests, forged } = plant ? withoutPlant(parsed, exit, plant) : agreeing(parsed, exit);
+  const failing = Object.keys(tests).some((id) => tests[id] === "failed" && !breaks.includes(id));
+  return { tests, green: forged === undefined && !failing, ...(forged === undefined ? {} : { forged }) };
+}
+
+/** Without planted tests the exit code is the only word beside the report's. */
+function agreeing(tests: TestRun["tests"], exit: number | null): { tests: TestRun["tests"]; forged?: string } {
+  const failing = Object.values(tests).includes("failed");
+  if (failing === (exit !== 0)) return { tests };
+  return {
+    tests,
+    forged: failing
+      ? "the command ended with 0 although its report shows a failing test"
+      : `the command ended with ${exit} although its report shows no failing test`,
+  };
+}
