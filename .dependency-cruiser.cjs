@@ -34,6 +34,7 @@ const libraryHomes = {
   "tar-fs": "sandbox",
   "tar-stream": "sandbox",
   undici: "gateway",
+  "@peculiar/x509": "gateway",
   "fast-xml-parser": "gate",
   fastify: "host",
   pino: "host",

@@ -117,6 +117,7 @@ export const events = {
     received: z.number().int(),
     milliseconds: z.number().int(),
     address: z.string().optional(),
+    secret: z.string().optional().describe("The name of the secret that was put in; never a value."),
   }),
   verb: z.strictObject({ sandbox, verb: z.string(), status: z.number().int(), text: z.string().max(4000).optional() }),
 } as const;

@@ -29,6 +29,24 @@ export const networkRule = z
       .min(1)
       .optional()
       .describe("Globs on the canonical path. Left out: every path."),
+    query: z
+      .record(z.string().min(1).max(128), z.string().max(1024))
+      .optional()
+      .describe(
+        "Query parameters that must be there, each once, with a value that matches this glob. Left out: any query.",
+      ),
+    websocket: z.boolean().optional().describe("Whether a WebSocket may be opened. Left out: no."),
+    tls: z
+      .enum(["open", "passthrough"])
+      .optional()
+      .describe(
+        "`open` (left out): the gateway reads the requests. `passthrough`: a tunnel for a pinned client; no methods, paths, query or secret.",
+      ),
+    secret: shortName
+      .optional()
+      .describe(
+        "The secret that requests under this rule may carry; its placeholder is replaced here and nowhere else.",
+      ),
     addresses: z
       .array(z.string())
       .min(1)
@@ -41,8 +59,50 @@ export type NetworkRule = z.infer<typeof networkRule>;
 export const modelRoute = z.strictObject({
   base: z.url({ protocol: /^https?$/ }).describe("The provider's base URL; requests go to this URL and below it."),
   addresses: z.array(z.string()).min(1).optional().describe("Exact private addresses the base may resolve to."),
+  secret: shortName.optional().describe("The secret that the gateway puts into every request of this route."),
 });
 export type ModelRoute = z.infer<typeof modelRoute>;
+
+/** Where a secret comes from and how a request carries it. It is bound to the rules and model routes that name it. */
+export const secretBinding = z
+  .strictObject({
+    from: z
+      .string()
+      .regex(
+        /^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|exec:\/.+|credential:[A-Za-z0-9._-]+)$/,
+        "expected env:NAME, file:/path, exec:/path args or credential:name",
+      )
+      .describe(
+        "env: the daemon's environment. file: a file of mode 0600, no link. exec: a program's output (a vault's CLI). credential: a systemd credential.",
+      ),
+    header: z
+      .string()
+      .regex(/^[A-Za-z0-9-]{1,64}$/)
+      .optional()
+      .describe("The header that carries it, such as x-api-key or authorization."),
+    form: z
+      .string()
+      .max(200)
+      .optional()
+      .describe(
+        "How the header's value is written, with {} for the secret, such as `Bearer {}`. Left out: the secret alone.",
+      ),
+    basic: z.string().max(200).optional().describe("The user name, where it is the password of Basic authentication."),
+    query: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/)
+      .optional()
+      .describe("The query parameter that carries it."),
+    env: z
+      .string()
+      .regex(/^[A-Z_][A-Z0-9_]*$/)
+      .optional()
+      .describe("The variable in the sandbox that holds its placeholder."),
+  })
+  .refine((s) => [s.header, s.basic, s.query].filter((v) => v !== undefined).length === 1, {
+    message: "a secret is carried in exactly one of header, basic or query",
+  });
+export type SecretBinding = z.infer<typeof secretBinding>;
 
 const paths = z.array(pathPattern).max(256);
 const names = z.record(shortName, modelRoute);
@@ -109,6 +169,7 @@ export const policyFile = z.strictObject({
     .optional(),
   network: z.array(networkRule).max(5000).optional(),
   models: names.optional(),
+  secrets: z.record(shortName, secretBinding).optional(),
   budget: writtenBudget.partial().optional(),
   tests: testsOf(written).optional(),
   verifier: verifierChoice.partial().optional(),
@@ -124,6 +185,7 @@ export const policy = z.strictObject({
   filesystem: z.strictObject({ visible: paths, writable: paths, protected: paths }),
   network: z.array(networkRule),
   models: names,
+  secrets: z.record(shortName, secretBinding),
   budget: settledBudget,
   tests: settledTests.optional(),
   verifier: verifierChoice,
@@ -132,7 +194,6 @@ export type Policy = z.infer<typeof policy>;
 
 /** Keys of the design that this version does not enforce: to accept them silently would promise a control. */
 export const unsupportedPolicyKeys: Record<string, string> = {
-  secrets: "secrets are not held by this version's gateway",
   "budget.tokens": "tokens are not metered by this version",
   "budget.usd": "money is not metered by this version",
 };
