@@ -1,7 +1,6 @@
 /**
  * The one seam between forwarding and secrets: what goes upstream is prepared here, and what comes back is scrubbed
- * here. A lane without secrets has the identity below, which costs nothing. Implementations are synchronous and pure
- * of I/O: values are known before the lane is opened, and nothing may wait between a decision and its request.
+ * here. A lane without secrets has the identity below, which costs nothing.
  */
 import type { CanonicalRequest } from "./decisions.ts";
 import type { LaneSpec } from "./messages.ts";
@@ -18,14 +17,29 @@ export interface OutgoingRequest {
   target: string;
 }
 
+/** Why a request does not go on, in the words of a denial; `rule` left out: the rule that allowed it. */
+export interface Refusal {
+  code: string;
+  rule?: string;
+  why: string;
+  next: string;
+}
+
+/** Sees a request's body on its way. Both verbs give what may go on now (bytes may be held back), or refuse the request. */
+export interface BodyScan {
+  push(chunk: Buffer): Buffer | { refuse: Refusal };
+  /** Called once, when the body is whole. */
+  end(): Buffer | { refuse: Refusal };
+}
+
 /** What goes upstream instead, with the name (never the value) of the secret that was put in; or why it does not go. */
 export type Prepared =
-  | { headers: readonly string[]; target: string; secret?: string }
-  | { refuse: { code: string; why: string; next: string } };
+  | { headers: readonly string[]; target: string; secret?: string; scan?: BodyScan }
+  | { refuse: Refusal };
 
 /** One response's scrubbing. `headers` is called once and first; then each chunk of the decoded body in order. */
 export interface ResponseScrub {
-  /** Names and values in turn, as they would enter the sandbox; also called for each 101 answer. */
+  /** Names and values in turn, as they would enter the sandbox; also called for a WebSocket's 101. */
   headers(headers: readonly string[]): readonly string[];
   /** Takes a chunk and gives what may go on now; it may hold bytes back that could be the beginning of a secret. */
   push(chunk: Buffer): Buffer;
@@ -41,7 +55,8 @@ export interface RequestTransform {
    * refused.
    */
   readonly active: boolean;
-  prepare(request: OutgoingRequest): Prepared;
+  /** Called for each allowed request after its address was checked; may wait for a value. A rejection refuses it. */
+  prepare(request: OutgoingRequest): Prepared | Promise<Prepared>;
   /** Called for each response when `active`. */
   scrub(): ResponseScrub;
 }
