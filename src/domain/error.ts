@@ -23,6 +23,7 @@ export const errorCodes = {
   "ref-refused": exitCode.refused,
   "policy-widened": exitCode.refused,
   "credential-in-brief": exitCode.refused,
+  "secret-unavailable": exitCode.refused,
   "control-missing": exitCode.refused,
   "image-missing": exitCode.refused,
   "engine-missing": exitCode.refused,

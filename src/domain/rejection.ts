@@ -14,6 +14,7 @@ export const rejectionReason = z.enum([
   "protected",
   "patch-too-large",
   "repeated-tree",
+  "secret-in-proposal",
   // host-owned evidence
   "tests-failed",
   "tests-forged",
