@@ -20,9 +20,14 @@ export type Target =
   | { form: "elsewhere"; url: string }
   | { form: "tunnel"; authority: string };
 
-export type Checked =
-  | { ok: true; target: Target; body: boolean; expectContinue: boolean }
-  | { ok: false; denial: Denial };
+/** How a connection came to be spoken on, where that is not the proxy's own port. */
+export type Way =
+  /** Inside a tunnel that was opened for `authority`. */
+  | { kind: "tunnel"; authority: string; scheme: "http" | "https" }
+  /** From a client that takes the gateway for the server itself: its Host is the destination. */
+  | { kind: "transparent" };
+
+export type Checked = { ok: true; target: Target; body: boolean; websocket: boolean } | { ok: false; denial: Denial };
 
 const methods: ReadonlySet<string> = new Set(httpMethod.options);
 const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "CONNECT"]);
@@ -46,10 +51,30 @@ export function headerValues(rawHeaders: readonly string[], name: string): strin
 const refuse = (...denial: Parameters<typeof malformed>): Checked => ({ ok: false, denial: malformed(...denial) });
 
 /**
- * Checks one head. `inside` is the authority of the tunnel that the request came through, if any: there, request
- * line and Host must name that authority and nothing else.
+ * Whether a head is a WebSocket's handshake (RFC 6455 4.2.1) and no other change of protocol. Only then may the
+ * connection leave HTTP, and only if a rule says so.
  */
-export function checkRequest(head: Head, inside?: string): Checked {
+export function isWebSocket({ method, version, rawHeaders }: Head): boolean {
+  const only = (name: string) => {
+    const values = headerValues(rawHeaders, name);
+    return values.length === 1 ? (values[0] ?? "") : "";
+  };
+  return (
+    method === "GET" &&
+    version === "1.1" &&
+    only("upgrade").toLowerCase() === "websocket" &&
+    /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(only("connection")) &&
+    only("sec-websocket-version") === "13" &&
+    /^[A-Za-z0-9+/]{22}==$/.test(only("sec-websocket-key")) &&
+    headerValues(rawHeaders, "http2-settings").length === 0
+  );
+}
+
+/**
+ * Checks one head. Inside a tunnel request line and Host must name the tunnel's authority and nothing else.
+ * `websocket` says that the connection was taken out of HTTP for a handshake that `isWebSocket` found.
+ */
+export function checkRequest(head: Head, way?: Way, websocket = false): Checked {
   const { method, target, rawHeaders } = head;
   const connect = method === "CONNECT";
   // Python's http.client still opens tunnels with HTTP/1.0 and no Host; nothing else may be older than 1.1.
@@ -66,7 +91,7 @@ export function checkRequest(head: Head, inside?: string): Checked {
     return refuse("target", "the request target holds a character that a URL has not", "Percent-encode it.");
   }
 
-  const framing = checkFraming(method, rawHeaders);
+  const framing = checkFraming(method, rawHeaders, websocket);
   if (framing) return { ok: false, denial: framing };
 
   const hosts = headerValues(rawHeaders, "host");
@@ -81,16 +106,16 @@ export function checkRequest(head: Head, inside?: string): Checked {
     );
   }
 
-  const found = readTarget(head, host, inside);
+  const found = readTarget(head, host, way);
   if (!found.ok) return found;
   const lengths = headerValues(rawHeaders, "content-length");
   const body =
     headerValues(rawHeaders, "transfer-encoding").length > 0 || (lengths.length > 0 && !/^0+$/.test(lengths[0] ?? ""));
-  return { ok: true, target: found.target, body, expectContinue: headerValues(rawHeaders, "expect").length > 0 };
+  return { ok: true, target: found.target, body, websocket };
 }
 
 /** Header fields that say where the message ends, or what is spoken after it. */
-function checkFraming(method: string, rawHeaders: readonly string[]): Denial | undefined {
+function checkFraming(method: string, rawHeaders: readonly string[], websocket: boolean): Denial | undefined {
   const lengths = headerValues(rawHeaders, "content-length");
   const codings = headerValues(rawHeaders, "transfer-encoding");
   if (lengths.length > 1 || (lengths.length > 0 && codings.length > 0)) {
@@ -114,21 +139,22 @@ function checkFraming(method: string, rawHeaders: readonly string[]): Denial | u
   if (bodiless.has(method) && (codings.length > 0 || lengths.some((value) => !/^0+$/.test(value)))) {
     return malformed("body-refused", `a ${method} request with a body`, "Send it without, or use POST.");
   }
-  // h2c and WebSocket leave HTTP/1.1 inside a connection that was decided for one request.
+  // h2c and others leave HTTP/1.1 inside a connection that was decided for one request.
   const connection = headerValues(rawHeaders, "connection")
     .join(",")
     .toLowerCase()
     .split(",")
     .map((token) => token.trim());
   if (
-    headerValues(rawHeaders, "upgrade").length > 0 ||
-    connection.includes("upgrade") ||
-    headerValues(rawHeaders, "http2-settings").length > 0
+    !websocket &&
+    (headerValues(rawHeaders, "upgrade").length > 0 ||
+      connection.includes("upgrade") ||
+      headerValues(rawHeaders, "http2-settings").length > 0)
   ) {
     return malformed(
       "upgrade",
       "a change of protocol was asked for",
-      "Speak plain HTTP/1.1; WebSockets and h2c are not carried.",
+      "Speak plain HTTP/1.1; of upgrades only a well-formed WebSocket handshake is carried.",
     );
   }
   if (headerValues(rawHeaders, "trailer").length > 0) {
@@ -141,11 +167,12 @@ function checkFraming(method: string, rawHeaders: readonly string[]): Denial | u
   return undefined;
 }
 
-function readTarget(head: Head, host: string | undefined, inside: string | undefined): Checked {
+function readTarget(head: Head, host: string | undefined, way: Way | undefined): Checked {
   const { method, target } = head;
-  const found = (value: Target): Checked => ({ ok: true, target: value, body: false, expectContinue: false });
+  const found = (value: Target): Checked => ({ ok: true, target: value, body: false, websocket: false });
+  const mismatch = (why: string) => refuse("host-mismatch", why, "Name the same authority in both.");
   if (method === "CONNECT") {
-    if (inside !== undefined) {
+    if (way !== undefined) {
       return refuse("tunnel-nested", "a CONNECT inside a tunnel", "Open each tunnel on a connection of its own.");
     }
     const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(target);
@@ -153,27 +180,25 @@ function readTarget(head: Head, host: string | undefined, inside: string | undef
       return refuse("target", "the target of CONNECT is not host:port", "Send CONNECT host:port, without userinfo.");
     // Some clients leave the port out of the Host of a CONNECT; another host or another port is a disagreement.
     if (host !== undefined && !agree(host, target) && !agree(host, match[1] ?? "")) {
-      return refuse(
-        "host-mismatch",
-        "the CONNECT target and the Host header disagree",
-        "Name the same authority in both.",
-      );
+      return mismatch("the CONNECT target and the Host header disagree");
     }
     return found({ form: "tunnel", authority: target });
   }
+  const inside = way?.kind === "tunnel" ? way : undefined;
+  const scheme = inside?.scheme ?? "http";
   if (target.startsWith("/")) {
-    if (inside !== undefined) {
-      if (!agreeHttp(host ?? "", inside)) {
-        return refuse(
-          "host-mismatch",
-          "the tunnel's target and the Host header disagree",
-          "Name the same authority in both.",
-        );
+    if (inside) {
+      if (!agreeOn(scheme, host ?? "", inside.authority)) {
+        return mismatch("the tunnel's target and the Host header disagree");
       }
+      // The gateway's own paths are spoken to without TLS.
       return found(
-        isOwn(inside) ? { form: "own", path: target } : { form: "elsewhere", url: `http://${inside}${target}` },
+        isOwn(inside.authority) && scheme === "http"
+          ? { form: "own", path: target }
+          : { form: "elsewhere", url: `${scheme}://${inside.authority}${target}` },
       );
     }
+    if (way) return found({ form: "elsewhere", url: `http://${host ?? ""}${target}` });
     if (!isOwn(host ?? "")) {
       return refuse(
         "host-mismatch",
@@ -185,26 +210,26 @@ function readTarget(head: Head, host: string | undefined, inside: string | undef
   }
   const absolute = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target);
   if (!absolute) return refuse("target", "the request target is neither a path nor an http URL", "Send the whole URL.");
-  const [, scheme = "", authority = "", rest = ""] = absolute;
+  const [, said = "", authority = "", rest = ""] = absolute;
   if (authority.includes("@"))
     return refuse("userinfo", "the URL holds a user name or password", "Leave it out of the URL.");
-  if (scheme.toLowerCase() !== "http") {
-    return refuse("scheme", "an https URL in a plain request", "Open a tunnel with CONNECT for https.");
+  if (said.toLowerCase() !== scheme) {
+    return scheme === "http"
+      ? refuse("scheme", "an https URL in a plain request", "Open a tunnel with CONNECT for https.")
+      : refuse("scheme", "an http URL inside TLS", "Ask for it with https, or outside of the tunnel.");
   }
-  if (!agreeHttp(host ?? "", authority)) {
-    return refuse("host-mismatch", "the request line and the Host header disagree", "Name the same authority in both.");
+  if (!agreeOn(scheme, host ?? "", authority)) return mismatch("the request line and the Host header disagree");
+  if (inside && !agreeOn(scheme, authority, inside.authority)) {
+    return mismatch("the request line and the tunnel's target disagree");
   }
-  if (inside !== undefined && !agreeHttp(authority, inside)) {
-    return refuse(
-      "host-mismatch",
-      "the request line and the tunnel's target disagree",
-      "Name the same authority in both.",
-    );
-  }
-  if (isOwn(authority)) return found({ form: "own", path: rest.startsWith("/") ? rest : `/${rest}` });
-  return found({ form: "elsewhere", url: `http://${authority}${rest.startsWith("/") ? rest : `/${rest}`}` });
+  const path = rest.startsWith("/") ? rest : `/${rest}`;
+  if (way?.kind !== "transparent" && scheme === "http" && isOwn(authority)) return found({ form: "own", path });
+  return found({ form: "elsewhere", url: `${scheme}://${authority}${path}` });
 }
 
 const agree = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
-/** Two authorities of plain http: the same letters, with port 80 said or left out. */
-const agreeHttp = (a: string, b: string) => agree(a.replace(/:80$/, ""), b.replace(/:80$/, ""));
+/** Two authorities of one scheme: the same letters, with the scheme's own port said or left out. */
+function agreeOn(scheme: "http" | "https", a: string, b: string): boolean {
+  const port = scheme === "http" ? /:80$/ : /:443$/;
+  return agree(a.replace(port, ""), b.replace(port, ""));
+}

@@ -12,17 +12,24 @@ export interface CanonicalRequest {
   method: string;
   path: string;
   query: string;
+  /** The request asks to become a WebSocket. */
+  upgrade?: "websocket";
 }
 
-/** The policy's answer to a request or a tunnel. `addresses` are the private ones that the rule names. */
-export type Decision =
-  | { allow: true; rule: string; addresses: readonly string[] }
-  | { allow: false; code: string; rule: string; why: string; next: string };
+type Denied = { allow: false; code: string; rule: string; why: string; next: string };
+
+/** The policy's answer to a request. `addresses` are the private ones that the rule names, `index` its place. */
+export type Decision = { allow: true; rule: string; index: number; addresses: readonly string[] } | Denied;
+
+/** The policy's answer to TLS for a host: opened, so that each request is decided, or passed through as it is. */
+export type Interception =
+  | { allow: true; mode: "open" | "passthrough"; rule: string; index: number; addresses: readonly string[] }
+  | Denied;
 
 /** The rules of one lane, compiled once. */
 export interface Rules {
   decide(request: CanonicalRequest): Decision;
-  tunnel(host: string, port: number): Decision;
+  intercept(host: string, port: number): Interception;
 }
 
 /** The functions of src/policy that the gateway is given. */

@@ -38,25 +38,44 @@ function named(raw: readonly string[]): Set<string> {
 }
 
 /**
- * Request fields for upstream, as a flat list of names and values. Host comes from the decided authority and the
- * framing from the body, so neither is copied.
+ * Fields by which an answer would come in a form that cannot be scrubbed: coded, or in pieces that the client puts
+ * together itself (a secret cut in two by ranges is found in neither).
  */
-export function requestHeaders(raw: readonly string[], body: boolean): string[] {
+const coded: ReadonlySet<string> = new Set([
+  "accept-encoding",
+  "range",
+  "if-range",
+  "a-im",
+  "want-content-digest",
+  "want-repr-digest",
+  "sec-websocket-extensions",
+]);
+
+/**
+ * Request fields for upstream, as a flat list of names and values. Host comes from the decided authority and the
+ * framing from the body, so neither is copied. `plain` asks for the answer whole and without codings.
+ */
+export function requestHeaders(raw: readonly string[], plain: boolean): string[] {
   const dropped = named(raw);
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? "";
     const lower = name.toLowerCase();
-    if (lower === "content-length") {
-      if (body) kept.push(name, raw[i + 1] ?? "");
-      continue;
-    }
-    if (lower === "host" || lower === "expect" || hop.has(lower) || overrides.has(lower) || dropped.has(lower))
+    if (plain && coded.has(lower)) continue;
+    if (
+      lower === "content-length" ||
+      lower === "host" ||
+      lower === "expect" ||
+      hop.has(lower) ||
+      overrides.has(lower) ||
+      dropped.has(lower)
+    )
       continue;
     // Underscores: many upstreams fold `_` into `-`, which would bring a dropped field back.
     if (lower.startsWith("proxy-") || lower.startsWith("x-forwarded-") || lower.includes("_")) continue;
     kept.push(name, raw[i + 1] ?? "");
   }
+  if (plain) kept.push("accept-encoding", "identity");
   return kept;
 }
 

@@ -2,11 +2,17 @@
 import type { Decisions } from "./decisions.ts";
 import type { RequestEvent } from "./record.ts";
 import type { Lookup } from "./resolve.ts";
+import type { MakeTransform } from "./transform.ts";
+import type { FindProxy } from "./upstream-proxy.ts";
 
 /** What a lane is given by the process around it. */
 export interface LaneServices {
   decisions: Decisions;
   lookup: Lookup;
+  /** The proxy that the host must use for a destination, if any. */
+  findProxy: FindProxy;
+  /** Puts secrets in and scrubs them out. */
+  makeTransform: MakeTransform;
   emit(event: RequestEvent): void;
   /** Asks the daemon; resolves with its status and body. */
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;

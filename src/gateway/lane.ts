@@ -1,25 +1,31 @@
 /**
- * One lane's server: one Unix socket, whose connections belong to one sandbox and no other. It holds the lane's rules,
+ * One lane's server: its Unix sockets, whose connections belong to one sandbox and no other. It holds the lane's rules,
  * budget, upstream connections and open records, and takes all of them down at once when the lane is closed.
  */
 import { once } from "node:events";
 import { chmod } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { createServer as createSocketServer, type Socket, type Server as SocketServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { createBudget, delayOverBudget } from "./budget.ts";
-import { checkRequest, type Head } from "./check-request.ts";
+import { checkRequest, type Head, isWebSocket, type Way } from "./check-request.ts";
 import { answerBare, answerDenial, type Denial, malformed, usedUp } from "./denial.ts";
+import type { LaneCa } from "./lane-ca.ts";
 import type { LaneServices } from "./lane-services.ts";
 import * as limits from "./limits.ts";
 import type { LaneSpec } from "./messages.ts";
+import { createReach } from "./reach.ts";
 import { openRecord, type Record } from "./record.ts";
 import { createResolver } from "./resolve.ts";
-import { createServe, type Serve } from "./serve.ts";
+import { createServe } from "./serve.ts";
+import type { ServeContext } from "./serve-context.ts";
+import { createServeTunnel } from "./serve-tunnel.ts";
+import { laneFiles, type Transparent } from "./transparent.ts";
 import { createUpstream } from "./upstream.ts";
 
 export interface Lane {
-  listen(path: string): Promise<void>;
+  /** Opens the lane's sockets in a directory of its own. */
+  listen(directory: string, transparent: Transparent): Promise<void>;
   /** Ends listener, connections and upstream at once; every open record is sent before it resolves. */
   close(): Promise<void>;
 }
@@ -28,8 +34,10 @@ interface Connection {
   /** Requests read and not yet answered. */
   open: number;
   pipelined: boolean;
-  /** The authority of the tunnel this connection has become, if it has. */
-  inside?: string;
+  /** How it came, where that is not the proxy's own port. */
+  way?: Way;
+  /** The record of its tunnel, until the first request stands for it. */
+  opening?: Record | undefined;
 }
 
 const pipelined = malformed(
@@ -38,7 +46,7 @@ const pipelined = malformed(
   "Wait for each answer, or use more connections.",
 );
 
-export function createLane(spec: LaneSpec, services: LaneServices): Lane {
+export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): Lane {
   const sockets = new Set<Duplex>();
   const records = new Set<Record>();
   const connections = new WeakMap<Duplex, Connection>();
@@ -58,6 +66,7 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
         if (!silent) services.emit(event);
       },
       services.now,
+      () => records.delete(record),
     );
     records.add(record);
     return record;
@@ -71,24 +80,29 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
     return usedUp;
   };
 
-  const serve: Serve = createServe({
+  const context: ServeContext = {
     spec,
     services,
     rules: services.decisions.compileRules(spec.network),
-    resolver: createResolver(services.decisions, services.lookup),
+    reach: createReach(services.decisions, createResolver(services.decisions, services.lookup), services.findProxy),
     upstream,
+    transform: services.makeTransform(spec),
+    ca,
     open,
     spend,
     over: budget.over,
     closed: () => closed,
     track: (socket) => track(socket),
-    inner(socket, authority, bytes) {
-      connections.set(socket, { open: 0, pipelined: false, inside: authority });
+    inner(socket, way, bytes, opening) {
+      connections.set(socket, { open: 0, pipelined: false, way, opening });
+      socket.once("close", () => connections.get(socket)?.opening?.abandon("tunnel-unused"));
       if (bytes.length > 0) socket.unshift(bytes);
       server.emit("connection", socket);
       socket.resume();
     },
-  });
+  };
+  const serve = createServe(context);
+  const tunnels = createServeTunnel(context);
 
   const track = (socket: Duplex) => {
     if (closed) socket.destroy();
@@ -97,6 +111,19 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
     socket.on("error", () => undefined);
     socket.once("close", () => sockets.delete(socket));
   };
+  let admitted = 0;
+  /** Connections of all the lane's sockets count together: one lane must not take the descriptors of another. */
+  const admit = (socket: Socket): boolean => {
+    if (admitted >= limits.laneConnections) {
+      socket.destroy();
+      return false;
+    }
+    admitted += 1;
+    socket.once("close", () => {
+      admitted -= 1;
+    });
+    return true;
+  };
   const connectionOf = (socket: Duplex): Connection => {
     let found = connections.get(socket);
     if (!found) {
@@ -104,6 +131,13 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
       connections.set(socket, found);
     }
     return found;
+  };
+  /** Whether the tunnel has paid for this request: its first stands in the record for both. */
+  const takeOpening = (connection: Connection): boolean => {
+    const { opening } = connection;
+    connection.opening = undefined;
+    opening?.drop();
+    return opening !== undefined;
   };
   const headOf = (request: IncomingMessage): Head => ({
     method: request.method ?? "",
@@ -121,10 +155,16 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
     requestTimeout: limits.requestTime,
     keepAliveTimeout: limits.idleTime,
     connectionsCheckingInterval: 1000,
+    // Every other change of protocol stays a request, and is refused as one.
+    shouldUpgradeCallback: (request) => isWebSocket(headOf(request)),
   });
   server.maxHeadersCount = 0;
   server.maxConnections = limits.laneConnections;
-  server.on("connection", track);
+  server.on("connection", (socket: Socket) => {
+    track(socket);
+    // One inside a tunnel was admitted with its tunnel.
+    if (!connections.has(socket)) admit(socket);
+  });
 
   const onRequest = async (request: IncomingMessage, response: ServerResponse, expects: boolean) => {
     const connection = connectionOf(request.socket);
@@ -144,22 +184,24 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
     await services.room();
     if (closed || response.destroyed) return request.socket.destroy();
     const head = headOf(request);
-    const checked = checkRequest(head, connection.inside);
-    await serve.request({ request, response, head, checked, expects });
+    const checked = checkRequest(head, connection.way);
+    await serve.request({ request, response, head, checked, expects, paid: takeOpening(connection) });
   };
 
-  const onConnect = async (request: IncomingMessage, socket: Socket, bytes: Buffer) => {
+  const onLeave = async (request: IncomingMessage, socket: Socket, bytes: Buffer, websocket: boolean) => {
     const connection = connectionOf(socket);
     const head = headOf(request);
-    const open_ = connection.open > 0;
+    const behind = connection.open > 0;
     connection.open += 1;
     await services.room();
     if (closed || socket.destroyed) return socket.destroy();
-    if (open_) {
+    if (behind) {
       if (!spend(head.method, head.target)) open(head.method, head.target).deny(pipelined);
       return socket.destroy();
     }
-    await serve.tunnel({ socket, bytes, head, checked: checkRequest(head, connection.inside) });
+    const checked = checkRequest(head, connection.way, websocket);
+    const call = { request, socket, bytes, head, checked, paid: takeOpening(connection) };
+    await (websocket ? serve.webSocket(call) : tunnels.tunnel(call));
   };
 
   const onFault = async (error: Error & { code?: string }, socket: Duplex) => {
@@ -172,8 +214,9 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
       );
     }
     const large = error.code === "HPE_HEADER_OVERFLOW";
+    const paid = takeOpening(connectionOf(socket));
     const denial =
-      spend("-", "-") ??
+      (paid ? undefined : spend("-", "-")) ??
       malformed(
         large ? "header-too-large" : "malformed",
         large
@@ -219,7 +262,14 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
     "connect",
     guard(
       (_: IncomingMessage, socket: Duplex, __: Buffer) => socket,
-      (q, s, b) => onConnect(q, s as Socket, b),
+      (q, s, b) => onLeave(q, s as Socket, b, false),
+    ),
+  );
+  server.on(
+    "upgrade",
+    guard(
+      (_: IncomingMessage, socket: Duplex, __: Buffer) => socket,
+      (q, s, b) => onLeave(q, s as Socket, b, true),
     ),
   );
   server.on(
@@ -227,16 +277,34 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
     guard((_: Error, socket: Duplex) => socket, onFault),
   );
 
+  const extras: SocketServer[] = [];
+  const extra = (accept: (socket: Socket) => void): SocketServer => {
+    const made = createSocketServer({ allowHalfOpen: true }, (socket) => {
+      track(socket);
+      if (admit(socket)) accept(socket);
+    });
+    extras.push(made);
+    return made;
+  };
+  const onTls = guard(
+    (socket: Socket) => socket,
+    (socket) => tunnels.transparent(socket),
+  );
+
   return {
-    async listen(path) {
-      server.listen(path);
-      await once(server, "listening");
-      // The sandbox's uid is nobody here; the directory it is mounted from says who reaches it.
-      await chmod(path, 0o666);
+    async listen(directory, transparent) {
+      await listenAt(server, `${directory}/${laneFiles.proxy}`);
+      if (transparent.http) {
+        const plain = extra((socket) => context.inner(socket, { kind: "transparent" }, Buffer.alloc(0)));
+        await listenAt(plain, `${directory}/${laneFiles.http}`);
+      }
+      if (transparent.https) await listenAt(extra(onTls), `${directory}/${laneFiles.https}`);
     },
     async close() {
       closed = true;
-      const done = new Promise<void>((resolve) => server.close(() => resolve()));
+      const done = Promise.all(
+        [server, ...extras].map((one) => new Promise<void>((resolve) => one.close(() => resolve()))),
+      );
       for (const record of [...records]) record.abandon("lane-closed");
       for (const socket of sockets) socket.destroy();
       upstream.destroy();
@@ -246,4 +314,11 @@ export function createLane(spec: LaneSpec, services: LaneServices): Lane {
       await done;
     },
   };
+}
+
+async function listenAt(server: SocketServer, path: string): Promise<void> {
+  server.listen(path);
+  await once(server, "listening");
+  // The sandbox's uid is nobody here; the directory it is mounted from says who reaches it.
+  await chmod(path, 0o666);
 }

@@ -55,3 +55,9 @@ export const overBudgetDelay = 100;
 export const eventBacklog = 1000;
 /** Characters of a url in an event. */
 export const eventUrl = 2048;
+/** Hosts of one lane whose certificates are kept. */
+export const leafContexts = 256;
+/** Milliseconds for a client to finish the TLS handshake with the gateway. */
+export const handshakeTime = 10_000;
+/** Milliseconds for upstream to answer a WebSocket's handshake. */
+export const webSocketAnswer = 30_000;

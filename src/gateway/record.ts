@@ -13,8 +13,12 @@ export interface Outcome {
 }
 
 export interface Record {
-  /** The rule that allowed, and the address that is connected to. */
+  /** The rule that allowed, and the address that is connected to (or the proxy that was asked to). */
   allowed(rule: string, address?: string): void;
+  /** The name of the secret that was put in. */
+  carries(secret: string): void;
+  /** Ends it unsent: what it stood for is recorded by others. */
+  drop(): void;
   deny(denial: Denial, bytes?: { sent: number; received: number }): void;
   end(outcome: Outcome): void;
   /** Ends what someone else cut: the client that left, or the lane that was closed. */
@@ -41,11 +45,13 @@ export function openRecord(
   url: string,
   emit: (event: RequestEvent) => void,
   now: () => number,
+  dropped: () => void = () => undefined,
 ): Record {
   const began = now();
   let over = false;
   let rule = "";
   let address: string | undefined;
+  let secret: string | undefined;
   let counted = { sent: 0, received: 0 };
   const send = (
     decision: "allow" | "deny",
@@ -68,12 +74,20 @@ export function openRecord(
       received: bytes.received,
       milliseconds: Math.max(0, Math.round(now() - began)),
       ...(address === undefined ? {} : { address }),
+      ...(secret === undefined ? {} : { secret }),
     });
   };
   return {
     allowed(by, at) {
       rule = by;
       address = at;
+    },
+    carries(name) {
+      secret = name;
+    },
+    drop() {
+      over = true;
+      dropped();
     },
     count(sent, received) {
       counted = { sent, received };

@@ -2,13 +2,14 @@
  * A CONNECT tunnel. It was decided for one host, so it carries TLS that says this host's name, or plain HTTP whose
  * requests are decided one by one; nothing is sent or even connected upstream before one of the two is seen.
  */
-import { connect, isIP, type Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { beginsTls, readClientHello } from "./client-hello.ts";
 import type { Denial } from "./denial.ts";
-import { connectTime, helloTime, responseBytes, tunnelSilence } from "./limits.ts";
+import { helloTime, responseBytes, tunnelSilence } from "./limits.ts";
+import { relay } from "./relay.ts";
 
 export type FirstBytes =
-  | { kind: "tls"; bytes: Buffer }
+  | { kind: "tls"; bytes: Buffer; serverName: string | undefined }
   | { kind: "http"; bytes: Buffer }
   | { kind: "refused"; denial: Denial };
 
@@ -18,13 +19,13 @@ const refusal = (code: string, why: string, next: string): FirstBytes => ({
 });
 
 /**
- * Waits for what the client says first in a tunnel to `host`. Resolves undefined when the client goes without a word
- * or says nothing in time.
+ * Waits for what the client says first in a tunnel to `host`; without one (the client took the gateway for the server)
+ * the client must name one itself. Resolves undefined when the client goes without a word or says nothing in time.
  */
 export function firstBytes(
   socket: Socket,
   head: Buffer,
-  host: string,
+  host: string | undefined,
   time = helloTime,
 ): Promise<FirstBytes | undefined> {
   const { promise, resolve } = Promise.withResolvers<FirstBytes | undefined>();
@@ -54,7 +55,7 @@ export function firstBytes(
   return promise;
 }
 
-function judge(bytes: Buffer, host: string): FirstBytes | undefined {
+function judge(bytes: Buffer, host: string | undefined): FirstBytes | undefined {
   if (bytes.length === 0) return undefined;
   if (!beginsTls(bytes)) {
     const letter = bytes[0] ?? 0;
@@ -66,20 +67,20 @@ function judge(bytes: Buffer, host: string): FirstBytes | undefined {
   if (hello.state === "more") return undefined;
   if (hello.state === "bad")
     return refusal("tunnel-protocol", hello.why, "Open the tunnel with an ordinary TLS ClientHello.");
-  const literal = isIP(host) !== 0;
-  if (hello.serverName === undefined) {
-    if (literal) return { kind: "tls", bytes };
-    return refusal("sni-missing", "the ClientHello names no server", `Send the server name ${host}.`);
+  const { serverName } = hello;
+  if (serverName === undefined) {
+    if (host !== undefined && isIP(host) !== 0) return { kind: "tls", bytes, serverName };
+    return refusal("sni-missing", "the ClientHello names no server", `Send the server name${host ? ` ${host}` : ""}.`);
   }
   // Domain fronting: a shared front end serves whatever name the inner handshake says.
-  if (hello.serverName.toLowerCase() !== host) {
+  if (host !== undefined && serverName.toLowerCase() !== host) {
     return refusal(
       "sni-mismatch",
       "the ClientHello names another server than CONNECT",
       `Send the server name ${host}.`,
     );
   }
-  return { kind: "tls", bytes };
+  return { kind: "tls", bytes, serverName };
 }
 
 /** A fatal TLS alert, so that a client says "unrecognized name" or "internal error" and not only "reset". */
@@ -93,67 +94,38 @@ export interface TunnelEnd {
   received: number;
 }
 
-/**
- * Connects to the checked address and carries bytes both ways until both sides are done. Never rejects. `opened` is
- * given the upstream socket, so that closing the lane can end it.
- */
-export function carry(
+/** How a tunnel's upstream connection is made: `opened` is told of the socket before anything is awaited. */
+export type Dial = (opened: (socket: Socket) => void) => Promise<Socket>;
+
+/** Connects and carries bytes both ways until both sides are done. Never rejects. */
+export async function carry(
   client: Socket,
   first: Buffer,
-  at: { address: string; port: number },
+  dial: Dial,
   opened: (upstream: Socket) => void,
   limits: { bytes: number; silence: number } = { bytes: responseBytes, silence: tunnelSilence },
 ): Promise<TunnelEnd> {
-  const { promise, resolve } = Promise.withResolvers<TunnelEnd>();
-  const upstream = connect({ host: at.address, port: at.port, allowHalfOpen: true });
-  opened(upstream);
-  let code: TunnelEnd["code"] = "allowed";
-  let connected = false;
-  const timer = setTimeout(() => fail("upstream-timeout"), connectTime);
-  const fail = (why: TunnelEnd["code"]) => {
-    if (code === "allowed") code = why;
-    if (!connected && client.writable) client.end(alert("internal-error"));
-    upstream.destroy();
-    client.destroySoon();
-  };
-  upstream.on("connect", () => {
-    clearTimeout(timer);
-    connected = true;
-    upstream.setNoDelay(true);
-    upstream.write(first);
-    client.pipe(upstream);
-    upstream.pipe(client);
-    for (const [socket, counted] of [
-      [client, upstream],
-      [upstream, upstream],
-    ] as const) {
-      socket.on("data", () => {
-        if (counted.bytesRead > limits.bytes || counted.bytesWritten > limits.bytes) fail("tunnel-too-large");
-      });
-      socket.setTimeout(limits.silence, () => {
-        // Silence of one direction only is a download or an upload.
-        if (!quiet()) return;
-        fail("tunnel-silent");
-      });
+  let pending: Socket | undefined;
+  const left = () => pending?.destroy();
+  client.once("close", left);
+  try {
+    const upstream = await dial((socket) => {
+      pending = socket;
+      opened(socket);
+    });
+    client.off("close", left);
+    if (client.destroyed) {
+      upstream.destroy();
+      return { code: "client-gone", sent: 0, received: 0 };
     }
-  });
-  let lastRead = 0;
-  let lastWritten = 0;
-  const quiet = () => {
-    const same = upstream.bytesRead === lastRead && upstream.bytesWritten === lastWritten;
-    lastRead = upstream.bytesRead;
-    lastWritten = upstream.bytesWritten;
-    return same;
-  };
-  upstream.on("error", () => fail(connected ? "allowed" : "upstream-failed"));
-  client.on("close", () => {
-    if (!connected) code = code === "allowed" ? "client-gone" : code;
-    upstream.destroy();
-  });
-  upstream.on("close", () => {
-    clearTimeout(timer);
+    upstream.write(first);
+    const end = await relay(client, upstream, limits);
+    return { ...end, sent: end.sent + first.length };
+  } catch (error) {
+    const gone = client.destroyed;
+    if (client.writable) client.end(alert("internal-error"));
     client.destroySoon();
-    resolve({ code, sent: upstream.bytesWritten, received: upstream.bytesRead });
-  });
-  return promise;
+    const late = error instanceof Error && error.message === "late";
+    return { code: gone ? "client-gone" : late ? "upstream-timeout" : "upstream-failed", sent: 0, received: 0 };
+  }
 }
