@@ -17,10 +17,10 @@ export function encodingsOf(text: string): Buffer[] {
 
 /** Inside a JSON string: plainly, with `/` escaped (PHP), with HTML characters escaped (Go, Rails), and JSON in JSON. */
 function jsonForms(text: string): string[] {
-  const escape = (inner: string) => JSON.stringify(inner).slice(1, -1);
+  const quoted = (inner: string) => JSON.stringify(inner).slice(1, -1);
   const unicode = (inner: string, wanted: RegExp) =>
     inner.replace(wanted, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  const plain = escape(text);
+  const plain = quoted(text);
   const html = unicode(plain, /[<>&']/g);
   return [
     plain,
@@ -28,8 +28,8 @@ function jsonForms(text: string): string[] {
     html,
     html.replace(/\\u00[0-9a-f]{2}/g, (c) => `\\u${c.slice(2).toUpperCase()}`),
     unicode(plain, /[<>&'=+]/g),
-    escape(plain),
-    escape(html),
+    quoted(plain),
+    quoted(html),
   ];
 }
 

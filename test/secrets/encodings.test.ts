@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { base64Cores, encodingsOf } from "../../src/secrets/encodings.ts";
 
 /** A value as the sources accept it. */
-export const values = fc
+const values = fc
   .string({
     unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
     minLength: 8,

@@ -1,0 +1,24 @@
+/** Who holds values: the keeper answers the gateway for allowed references alone, and the daemon is not in the path. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { startSecretRig } from "./secret-rig.ts";
+
+const value = "canary-4f9e2b7c1d";
+
+test("a held secret is known at the gateway, which masks it and says where it is, and gives no value", async () => {
+  await using rig = await startSecretRig();
+  const from = rig.file("key", `${value}\n`);
+  await rig.gateway.holdSecrets("d-one", { key: { from, header: "x-api-key" } });
+  expect(await rig.gateway.mask(`a ${value} and ${Buffer.from(`x${value}y`).toString("base64")}`)).not.toContain(value);
+  expect(await rig.gateway.mask(`a ${value} b`)).toBe("a [secret:key] b");
+  expect(await rig.gateway.contains(Buffer.from(`…${Buffer.from(value).toString("hex")}…`))).toEqual(["key"]);
+  expect(await rig.gateway.contains(Buffer.from("nothing here"))).toEqual([]);
+});
+
+test("the gateway is unprivileged and the keeper alone is root", async () => {
+  await using rig = await startSecretRig();
+  const uidOf = (pid: number) => /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  expect(uidOf(rig.gateway.pid)).toBe("10002");
+  expect(uidOf(rig.keeper.pid)).toBe("0");
+  expect(readFileSync(`/proc/${rig.keeper.pid}/limits`, "utf8")).toMatch(/Max core file size\s+0\s/);
+});
