@@ -3,21 +3,34 @@
  * directory. It has one channel, to the daemon; when that closes there is nobody to record decisions, and it ends.
  */
 import { lookup } from "node:dns/promises";
-import { mkdir, rm, rmdir } from "node:fs/promises";
-import { createSecureContext } from "node:tls";
+import { mkdir, rm, rmdir, writeFile } from "node:fs/promises";
+import { createSecureContext, getCACertificates } from "node:tls";
 import { classifyAddress, sameAddress } from "../policy/address.ts";
 import { canonicalRequest } from "../policy/canonical-request.ts";
 import { compileRules } from "../policy/decide.ts";
 import { createChannel } from "./channel.ts";
+import { warmDecoders } from "./decode.ts";
 import { createLane, type Lane } from "./lane.ts";
+import { createLaneCa } from "./lane-ca.ts";
 import { laneDescriptors } from "./limits.ts";
 import { checkLane, type LaneSpec } from "./messages.ts";
+import { permittedNames } from "./name-constraints.ts";
 import { dropPrivileges, findPrivileges, readLimits, readStatus } from "./privileges.ts";
+import { openSecretService } from "./secret-service.ts";
+import { secretTransform } from "./secret-transform.ts";
+import { laneEntries, laneFiles, transparentFor } from "./transparent.ts";
 import { warmUp } from "./upstream.ts";
+import { readProxies } from "./upstream-proxy.ts";
 
 const [uid, gid] = process.argv.slice(2).map(Number);
-const lanes = new Map<string, Lane>();
+const lanes = new Map<string, { lane: Lane; entries: readonly string[] }>();
 const channel = createChannel({ open: openLane, close: closeLane });
+const vault = openSecretService();
+
+/** How the host itself reaches others. It is read when the process starts: a fault in it is a refusal to start. */
+let findProxy: ReturnType<typeof readProxies>;
+/** The authorities that the host trusts, as one text; read when a lane first passes TLS through. */
+let publicBundle: string | undefined;
 
 async function openLane(lane: LaneSpec): Promise<void> {
   const fault = checkLane(lane);
@@ -27,19 +40,28 @@ async function openLane(lane: LaneSpec): Promise<void> {
   if ((lanes.size + 1) * laneDescriptors + 64 > readLimits().descriptors) {
     throw new Error(`${readLimits().descriptors} open files are too few for another lane`);
   }
-  const opened = createLane(lane, {
-    decisions: { canonicalRequest, compileRules, classifyAddress, sameAddress },
-    lookup: (host) => lookup(host, { all: true, order: "ipv4first" }),
-    emit: channel.emit,
-    callVerb: channel.callVerb,
-    room: channel.room,
-    now: () => performance.now(),
-  });
-  lanes.set(lane.sandbox, opened);
+  const entries = laneEntries(lane.network);
+  const ca = await createLaneCa(permittedNames(lane.network));
+  const opened = createLane(
+    lane,
+    {
+      decisions: { canonicalRequest, compileRules, classifyAddress, sameAddress },
+      lookup: (host) => lookup(host, { all: true, order: "ipv4first" }),
+      findProxy,
+      makeTransform: secretTransform(vault),
+      emit: (event) => channel.emit({ ...event, url: vault.mask(event.url) }),
+      callVerb: channel.callVerb,
+      room: channel.room,
+      now: () => performance.now(),
+    },
+    ca,
+  );
+  lanes.set(lane.sandbox, { lane: opened, entries });
   try {
     // Not recursive: a directory that is there already is not ours.
     await mkdir(lane.sandbox, { mode: 0o755 });
-    await opened.listen(`${lane.sandbox}/host.sock`);
+    await writeFile(`${lane.sandbox}/${laneFiles.ca}`, ca.pem + passedThrough(lane), { flag: "wx", mode: 0o644 });
+    await opened.listen(lane.sandbox, transparentFor(lane.network));
   } catch (error) {
     lanes.delete(lane.sandbox);
     await opened.close();
@@ -47,12 +69,19 @@ async function openLane(lane: LaneSpec): Promise<void> {
   }
 }
 
+/** Only TLS that is passed through shows a certificate of someone else's: then the host's authorities are needed too. */
+function passedThrough(lane: LaneSpec): string {
+  if (!lane.network.some((rule) => rule.tls === "passthrough")) return "";
+  publicBundle ??= `${getCACertificates("default").join("\n")}\n`;
+  return publicBundle;
+}
+
 async function closeLane(sandbox: string): Promise<void> {
-  const lane = lanes.get(sandbox);
-  if (!lane) return;
+  const found = lanes.get(sandbox);
+  if (!found) return;
   lanes.delete(sandbox);
-  await lane.close();
-  await rm(`${sandbox}/host.sock`, { force: true });
+  await found.lane.close();
+  for (const name of found.entries) await rm(`${sandbox}/${name}`, { force: true });
   await rmdir(sandbox);
 }
 
@@ -61,7 +90,11 @@ async function start(): Promise<void> {
   process.umask(0o022);
   // The host's certificates, and those of NODE_EXTRA_CA_CERTS, are read while they can be.
   createSecureContext();
+  getCACertificates("default");
+  findProxy = readProxies(process.env);
   await warmUp();
+  await warmDecoders();
+  await (await createLaneCa([{ dns: "warm.invalid" }])).contextFor("warm.invalid");
   dropPrivileges(uid, gid);
   const faults = findPrivileges(readStatus("self"), uid, gid);
   if (readLimits().core !== "0") faults.push("core dumps are not off");

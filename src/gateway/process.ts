@@ -1,10 +1,12 @@
 /** The daemon's side of the gateway: starts the process, opens and closes lanes, and notices when it is gone. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, chown, lstat, mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
+import type { Keeper } from "./keeper.ts";
 import {
   checkLane,
   type FromGateway,
@@ -14,6 +16,9 @@ import {
   type ToGateway,
 } from "./messages.ts";
 import { findPrivileges, readStatus, startingCapabilities } from "./privileges.ts";
+import { type SecretHouse, secretHouse } from "./secret-house.ts";
+import { houseDescriptor, keeperDescriptor } from "./secret-service.ts";
+import { laneEntries, laneFiles } from "./transparent.ts";
 
 export type { LaneSpec } from "./messages.ts";
 
@@ -27,11 +32,16 @@ export interface GatewayOptions {
   /** Called once, with a reason, if the process ends in any way but `stop`. */
   onExit: (reason: string) => void;
   log?: (line: object) => void;
+  /** Reads the secrets' sources; left out: no lane can have secrets. */
+  keeper?: Keeper;
 }
 
-export interface Gateway {
+export interface Gateway extends SecretHouse {
   pid: number;
-  /** Opens a sandbox's socket. `directory` holds exactly `host.sock` and is what the sandbox is given, read-only. */
+  /**
+   * Opens a sandbox's sockets. `directory` holds `host.sock`, the lane's authority in `ca.pem`, and for clients that know
+   * no proxy `http.sock` and `https.sock`; it is what the sandbox is given, read-only.
+   */
   openLane(lane: LaneSpec): Promise<{ directory: string }>;
   /**
    * Ends the lane's listener and every connection at once; its last events have come when this resolves. Throws
@@ -50,7 +60,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { directory, uid, gid } = options;
   await prepare(directory, uid, gid);
   const child = spawnGateway(options);
-  const lanes = new Map<string, { requests: number; verbs: readonly string[]; inode: bigint | undefined }>();
+  const house = secretHouse(pipeOf(child, houseDescriptor), options.keeper);
+  const lanes = new Map<string, { verbs: readonly string[]; entries: readonly string[]; inode: bigint | undefined }>();
   const waiting = new Map<number, (failure: string | undefined) => void>();
   let nextId = 0;
   let stopping = false;
@@ -61,6 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (gone !== undefined) return;
     gone = reason;
     child.kill("SIGKILL");
+    house.close();
     started.reject(failed(`the gateway did not start: ${reason}`));
     for (const settle of waiting.values()) settle(reason);
     waiting.clear();
@@ -142,22 +154,34 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         next: "Start the daemon as root, without a wrapper that adds capabilities.",
       });
     }
+    const keeperEnd = pipeOf(child, keeperDescriptor);
+    // Nothing is asked on it before the first secret is held, so nothing of it was read here.
+    if (options.keeper) await options.keeper.link(keeperEnd);
+    else keeperEnd.destroy();
     serving = true;
+  } catch (error) {
+    end(String(error));
+    throw error;
   } finally {
     clearTimeout(timer);
   }
 
   return {
     pid: child.pid ?? 0,
+    holdSecrets: house.holdSecrets,
+    releaseSecrets: house.releaseSecrets,
+    mask: house.mask,
+    contains: house.contains,
     async openLane(lane) {
       const fault = checkLane(lane);
       if (fault) throw failed(fault);
       if (lanes.has(lane.sandbox)) throw failed("the sandbox has a lane already");
-      const state = { requests: lane.requests, verbs: [...lane.verbs], inode: undefined as bigint | undefined };
+      const entries = laneEntries(lane.network);
+      const state = { verbs: [...lane.verbs], entries, inode: undefined as bigint | undefined };
       lanes.set(lane.sandbox, state);
       try {
         await command((id) => ({ type: "open", id, lane }));
-        state.inode = await socketInode(join(directory, lane.sandbox), uid);
+        state.inode = await socketInode(join(directory, lane.sandbox), uid, entries);
       } catch (error) {
         lanes.delete(lane.sandbox);
         throw error;
@@ -167,7 +191,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     async closeLane(sandbox) {
       const state = lanes.get(sandbox);
       if (!state) return;
-      const inode = await socketInode(join(directory, sandbox), uid).catch(() => undefined);
+      const inode = await socketInode(join(directory, sandbox), uid, state.entries).catch(() => undefined);
       try {
         if (gone === undefined) await command((id) => ({ type: "close", id, sandbox }));
       } finally {
@@ -192,10 +216,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
+/** What of the daemon's environment the gateway needs: whom the host trusts, and how it reaches others. */
+const passed = [
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "TZ",
+  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
+];
+
 function spawnGateway({ directory, uid, gid }: GatewayOptions): ChildProcess {
   const main = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "main.ts" : "main.js", import.meta.url));
   const environment: Record<string, string> = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", UV_THREADPOOL_SIZE: "16" };
-  for (const name of ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ"]) {
+  for (const name of passed) {
     const value = process.env[name];
     if (value !== undefined) environment[name] = value;
   }
@@ -214,12 +247,23 @@ function spawnGateway({ directory, uid, gid }: GatewayOptions): ChildProcess {
       process.execPath,
       "--disable-warning=ExperimentalWarning",
       "--max-old-space-size=256",
+      "--use-system-ca",
       main,
       String(uid),
       String(gid),
     ],
-    { cwd: directory, env: environment, stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "json" },
+    {
+      cwd: directory,
+      env: environment,
+      stdio: ["ignore", "ignore", "pipe", "ipc", "pipe", "pipe"],
+      serialization: "json",
+    },
   );
+}
+
+/** The daemon's end of one of the pipes, which Node types only up to the fifth. */
+function pipeOf(child: ChildProcess, descriptor: number): Socket {
+  return (child.stdio as readonly unknown[])[descriptor] as Socket;
 }
 
 const failed = (why: string) =>
@@ -240,26 +284,32 @@ async function prepare(directory: string, uid: number, gid: number): Promise<voi
 /** Removes a lane's directory if it is still there. Never recursive: the gateway's uid can write there. */
 async function sweep(directory: string, sandbox: string): Promise<void> {
   const lane = join(directory, sandbox);
-  await rm(join(lane, "host.sock"), { force: true }).catch(() => undefined);
+  for (const name of Object.values(laneFiles)) await rm(join(lane, name), { force: true }).catch(() => undefined);
   await rmdir(lane).catch(() => undefined);
 }
 
-/** The inode of a lane's socket, after checking that it is one, the gateway's, and alone in a directory nobody else writes. */
-async function socketInode(lane: string, uid: number): Promise<bigint> {
-  const [around, socket, names] = await Promise.all([
+/** The inode of a lane's socket, after checking that the directory is the gateway's and holds what was asked for alone. */
+async function socketInode(lane: string, uid: number, entries: readonly string[]): Promise<bigint> {
+  const look = (name: string) => lstat(join(lane, name), { bigint: true });
+  const [around, names, ...found] = await Promise.all([
     lstat(lane, { bigint: true }),
-    lstat(join(lane, "host.sock"), { bigint: true }),
     readdir(lane),
+    ...entries.map(look),
   ]);
   const owner = BigInt(uid);
   const sound =
     around.isDirectory() &&
     around.uid === owner &&
     (around.mode & 0o7777n) === 0o755n &&
-    socket.isSocket() &&
-    socket.uid === owner &&
-    (socket.mode & 0o7777n) === 0o666n &&
-    names.length === 1;
-  if (!sound) throw failed(`${lane} does not hold exactly the gateway's socket`);
-  return socket.ino;
+    names.sort().join() === entries.join() &&
+    found.every((one, index) => {
+      const socket = entries[index] !== laneFiles.ca;
+      return (
+        one.uid === owner &&
+        (socket ? one.isSocket() : one.isFile() && one.nlink === 1n) &&
+        (one.mode & 0o7777n) === (socket ? 0o666n : 0o644n)
+      );
+    });
+  if (!sound) throw failed(`${lane} does not hold exactly the gateway's sockets and certificate`);
+  return found[entries.indexOf(laneFiles.proxy)]?.ino ?? 0n;
 }

@@ -6,9 +6,9 @@ import { isIP } from "node:net";
 import type { Decisions } from "./decisions.ts";
 import type { Denial } from "./denial.ts";
 import type { Resolver } from "./resolve.ts";
-import type { FindProxy, Proxy } from "./upstream-proxy.ts";
+import type { FindProxy, HostProxy } from "./upstream-proxy.ts";
 
-export type Way = { address: string } | { proxy: Proxy };
+export type Way = { address: string } | { proxy: HostProxy };
 
 export type Reached = { ok: true; way: Way; shown: string } | { ok: false; denial: Denial };
 

@@ -7,7 +7,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { connectTime, headerBytes } from "./limits.ts";
 
-export interface Proxy {
+export interface HostProxy {
   scheme: "http" | "https";
   host: string;
   port: number;
@@ -16,7 +16,7 @@ export interface Proxy {
 }
 
 /** Finds the proxy for a destination; undefined where it is reached directly. */
-export type FindProxy = (scheme: "http" | "https", host: string, port: number) => Proxy | undefined;
+export type FindProxy = (scheme: "http" | "https", host: string, port: number) => HostProxy | undefined;
 
 /** Reads the environment once. Throws where it names a proxy that cannot be used: to go around it would be wrong. */
 export function readProxies(environment: Readonly<Record<string, string | undefined>>): FindProxy {
@@ -36,7 +36,7 @@ export function readProxies(environment: Readonly<Record<string, string | undefi
   return (scheme, host, port) => (proxies[scheme] && !excepted(host, port) ? proxies[scheme] : undefined);
 }
 
-function readProxy(text: string): Proxy | undefined {
+function readProxy(text: string): HostProxy | undefined {
   if (text === "") return undefined;
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   if (!url || !/^https?:$/.test(url.protocol) || url.hostname === "") {
@@ -57,7 +57,7 @@ function readProxy(text: string): Proxy | undefined {
  * `opened` is told of the socket at once, so that closing the lane can end it.
  */
 export async function tunnelThrough(
-  proxy: Proxy,
+  proxy: HostProxy,
   host: string,
   port: number,
   opened: (socket: Socket) => void = () => undefined,

@@ -18,6 +18,7 @@ export const sandboxPaths = {
   home: "/home/sandbox",
   temporary: "/tmp",
   socket: "/run/sallyport",
+  authority: "/run/sallyport/ca.pem",
   entry: "/opt/sallyport/entry",
   path: "/opt/sallyport/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 } as const;
@@ -64,6 +65,7 @@ export function baseEnvironment(hasSocket: boolean): Record<string, string> {
   if (!hasSocket) return common;
   const proxy = "http://127.0.0.1:3128";
   const direct = "127.0.0.1,localhost,::1";
+  const { authority } = sandboxPaths;
   // Both spellings: curl reads only the small ones for http, most others the large ones. Without NO_PROXY the
   // coding CLIs send even loopback through the proxy.
   return {
@@ -76,7 +78,28 @@ export function baseEnvironment(hasSocket: boolean): Record<string, string> {
     https_proxy: proxy,
     all_proxy: proxy,
     no_proxy: direct,
+    // Node's own http and fetch look at the variables above only when they are told to.
+    NODE_USE_ENV_PROXY: "1",
+    // TLS ends at the gateway, so the lane's authority is the one to trust; each client has its own name for that.
+    SSL_CERT_FILE: authority,
+    NODE_EXTRA_CA_CERTS: authority,
+    CURL_CA_BUNDLE: authority,
+    GIT_SSL_CAINFO: authority,
+    REQUESTS_CA_BUNDLE: authority,
+    PIP_CERT: authority,
+    AWS_CA_BUNDLE: authority,
+    HTTPLIB2_CA_CERTS: authority,
+    GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: authority,
+    CARGO_HTTP_CAINFO: authority,
+    DENO_CERT: authority,
+    NIX_SSL_CERT_FILE: authority,
+    CODEX_CA_CERTIFICATE: authority,
+    npm_config_cafile: authority,
   };
+}
+
+function extraHosts(spec: SandboxSpec): string[] {
+  return (spec.hosts ?? []).map((name) => `${name}:127.0.0.1`);
 }
 
 /** What is asked of the engine for one sandbox. Pure. */
@@ -106,7 +129,7 @@ export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptio
       Dns: ["127.0.0.1"],
       DnsSearch: ["."],
       DnsOptions: [],
-      ExtraHosts: [],
+      ExtraHosts: extraHosts(spec),
       Runtime: spec.runtime,
       Init: true,
       Privileged: false,
@@ -163,6 +186,7 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
   const must = (name: string, ok: boolean, found: unknown) => {
     if (!ok) differences.push(`${name} is ${JSON.stringify(found)}`);
   };
+  must("hosts", (host.ExtraHosts ?? []).join() === extraHosts(spec).join(), host.ExtraHosts);
   must("image", made.Image === spec.image, made.Image);
   must("user", made.Config.User === `${sandboxOwner.uid}:${sandboxOwner.gid}`, made.Config.User);
   must("network", host.NetworkMode === "none" && network.every((name) => name === "none"), [

@@ -98,7 +98,7 @@ test("it serves from a checkout that its uid cannot read", async () => {
   let child: ChildProcess | undefined;
   try {
     mkdirSync(join(home, "src"));
-    for (const folder of ["domain", "policy", "gateway"])
+    for (const folder of ["domain", "policy", "secrets", "gateway"])
       cpSync(join(root, "src", folder), join(home, "src", folder), { recursive: true });
     writeFileSync(join(home, "package.json"), '{"type":"module"}');
     cpSync(join(root, "node_modules"), join(home, "node_modules"), {

@@ -109,6 +109,9 @@ export interface Recorder extends AsyncDisposable {
   /** Requests whose head came whole, in order. */
   seen: Seen[];
   connections(): number;
+  /** Connections that are there now. */
+  open(): number;
+  server: ReturnType<typeof createServer>;
 }
 
 const echo: RequestListener = (_, response) => response.end("upstream says hello");
@@ -131,16 +134,21 @@ export async function recorder(answer: RequestListener = echo): Promise<Recorder
     request.on("error", () => undefined);
     answer(request, response);
   });
-  server.on("connection", () => {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
     connections += 1;
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
   });
   const port = await listen(server);
   return {
     port,
     seen,
     connections: () => connections,
+    open: () => sockets.size,
+    server,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };

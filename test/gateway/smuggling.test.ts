@@ -58,14 +58,6 @@ const refused: Record<string, [() => string | Buffer, string, number?]> = {
       ),
     "upgrade",
   ],
-  WebSocket: [
-    () =>
-      line(
-        "GET",
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n",
-      ),
-    "upgrade",
-  ],
   "Upgrade without Connection": [() => line("GET", "Upgrade: websocket\r\n"), "upgrade"],
   trailer: [() => line("POST", "Trailer: X-T\r\nTransfer-Encoding: chunked\r\n", "0\r\nX-T: 1\r\n\r\n"), "trailer"],
   "unknown expectation": [() => line("POST", "Expect: 200-ok\r\nContent-Length: 0\r\n"), "expectation", 417],

@@ -1,4 +1,7 @@
-/** CONNECT: TLS for the name that was decided, or plain HTTP decided request by request; nothing else, and nothing before. */
+/**
+ * CONNECT, passed through: TLS for the name that was decided, or plain HTTP decided request by request; nothing else, and
+ * nothing before. What is opened is in opened-tls.test.ts.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
@@ -104,7 +107,7 @@ function throughTls(socket: Socket, servername: string | undefined): Promise<str
   });
 }
 
-const localhost = (port: number, more: object = {}) => ({
+const localhost = (port: number, more: object = { tls: "passthrough" }) => ({
   host: "localhost",
   port,
   addresses: ["127.0.0.1", "::1"],
@@ -146,7 +149,7 @@ test("another server name, and none, open no connection upstream", async () => {
 
 test("a tunnel to an address that the rule names needs no server name", async () => {
   await using server = await tlsEcho();
-  const lane = await rig.lane({ network: [loopback(server.port)] });
+  const lane = await rig.lane({ network: [loopback(server.port, { tls: "passthrough" })] });
   expect(await throughTls(await openTunnel(lane, `127.0.0.1:${server.port}`), undefined)).toBe("ping");
   expect(await throughTls(await openTunnel(lane, `127.0.0.1:${server.port}`), "evil.example")).toContain(
     "UNRECOGNIZED_NAME",
@@ -154,11 +157,11 @@ test("a tunnel to an address that the rule names needs no server name", async ()
   expect(server.connections()).toBe(1);
 });
 
-test("a host without a rule, and a rule with methods, give no tunnel", async () => {
+test("a host without a rule, another port, and a rule for plain http alone, carry no TLS", async () => {
   await using server = await tlsEcho();
   const bare = await rig.lane({ network: [] });
-  const methods = await rig.lane({ network: [localhost(server.port, { methods: ["GET"] })] });
-  for (const lane of [bare, methods]) {
+  const other = await rig.lane({ network: [localhost(server.port + 1)] });
+  for (const lane of [bare, other]) {
     const answer = await raw(lane, connectLine(`localhost:${server.port}`));
     expect(statusOf(answer)).toBe(403);
     expect(denialOf(answer).next).not.toBe("");
@@ -173,6 +176,7 @@ test("what is neither TLS nor HTTP is not carried", async () => {
     connections += 1;
   });
   const lane = await rig.lane({ network: [localhost(server.port)] });
+  // Opened or passed through: both only ever speak TLS and HTTP.
   for (const bytes of [
     Buffer.from([0, 1, 2]),
     Buffer.from("\x16\x03\x01\x00\x05\x02\0\0\0\0", "latin1"),
