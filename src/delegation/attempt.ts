@@ -26,6 +26,7 @@ import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } 
 import type { HostRepository } from "../worktree/host-repository.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
 import { type ExecutorTurn, runExecutor } from "./executor.ts";
+import { findSecrets } from "./find-secrets.ts";
 import type { LoopTools } from "./tools.ts";
 
 /** What all attempts of one delegation share. */
@@ -67,7 +68,7 @@ export async function runAttempt(id: string, number: number, place: AttemptPlace
       directory: join(place.directory, `test-${number}`), disk: record.policy.sandbox.disk,
     },
   };
-  const report = await testProposal(tester, proposal.tree, { criteria: record.brief.accept, checkFiles: record.checkFiles }, tools.baselines);
+  const report = await masked(tools, await testProposal(tester, proposal.tree, { criteria: record.brief.accept, checkFiles: record.checkFiles }, tools.baselines));
   signal.throwIfAborted();
   await tools.append({ type: "tests.reported", delegation: id, data: { attempt: number, report, digest: digestValue(report) } });
   const red = reportFindings(report);
@@ -172,13 +173,24 @@ async function executeAndCollect(
         date: new Date(record.accepted),
       },
     });
-    tools.note({ type: "sandbox.wrote", delegation: id, data: { sandbox: turn.sandbox, ...wrote(collected) } });
+    tools.note({ type: "sandbox.wrote", delegation: id, data: { sandbox: turn.sandbox, ...(await masked(tools, wrote(collected))) } });
     if (!collected.ok) return rejectedByHost(collected.findings);
+    const secrets = await findSecrets(quarantine, record.base, await quarantine.changes(fromTree, collected.tree), tools.secrets);
+    if (secrets.length > 0) {
+      // Not kept, not shown, and no attempt starts from it.
+      await quarantine.drop(`${id}/${number}`);
+      return rejectedByHost(secrets);
+    }
     return await withPatch(number, collected, place, policy.budget.patch, turn);
   } finally {
     await destroyLayer(layer);
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** What goes into the ledger and is hashed there, without any value that the gateway knows (ATTACKS S4). */
+async function masked<T>(tools: LoopTools, value: T): Promise<T> {
+  return tools.secrets.known() ? (JSON.parse(await tools.secrets.mask(JSON.stringify(value))) as T) : value;
 }
 
 function wrote(collected: Collected): { files: number; bytes: number; paths: string[] } {

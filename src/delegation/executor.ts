@@ -97,6 +97,7 @@ export async function runExecutor(
         network: policy.network,
         models: harness.model && route ? { [harness.model.route]: route } : {},
         requests: Math.max(0, policy.budget.requests - spent.requests),
+        secrets: policy.secrets,
         verbs,
       },
       signal: AbortSignal.any([signal, ended.signal]),

@@ -23,6 +23,8 @@ export interface LoopTools {
   baselines: BaselineCache;
   key: HostKey;
   now(): Date;
+  /** What the gateway knows of the secrets' values: whether there are any, a text without them, and which bytes hold. */
+  secrets: { known(): boolean; mask(text: string): Promise<string>; contains(bytes: Buffer): Promise<string[]> };
 }
 
 /** Why a loop is told to end from outside. */

@@ -47,7 +47,7 @@ export async function withSetup<T>(context: SetupContext, use: (lowers: readonly
         limits: policy.sandbox,
         wall: policy.tests?.wall ?? policy.budget.wall,
         output: policy.budget.output,
-        lane: { network: policy.network, models: {}, requests: policy.budget.requests, verbs: {} },
+        lane: { network: policy.network, models: {}, requests: policy.budget.requests, verbs: {}, secrets: policy.secrets },
         signal: context.signal,
       });
       context.signal.throwIfAborted();

@@ -80,6 +80,7 @@ export async function askVerifier(
         network: [],
         models: harness.model ? pickRoute(policy, harness.model.route) : {},
         requests: policy.budget.requests,
+        secrets: policy.secrets,
         verbs: {
           verdict: async (body) => {
             if (verdict) return { status: 409, body: { code: "verdict-given", next: "The first valid verdict counts." } };

@@ -6,6 +6,7 @@ import { type EventData, events } from "../domain/event.ts";
 import { type Role, role } from "../domain/identity.ts";
 import { type ModelRoute, modelRoute, type NetworkRule, networkRule } from "../domain/policy.ts";
 import { checkRoute } from "./model-route.ts";
+import { checkLaneSecrets, type LaneSecrets } from "./secret-lane.ts";
 import { verbNames } from "./verbs.ts";
 
 /** One lane as the daemon opens it. */
@@ -18,6 +19,8 @@ export interface LaneSpec {
   requests: number;
   /** Of `propose`, `stuck`, `note`, `verdict`. */
   verbs: string[];
+  /** Those that the rules and routes name. Its holder holds their values before the lane is opened. */
+  secrets?: LaneSecrets;
 }
 
 export type ToGateway =
@@ -60,7 +63,7 @@ export function checkLane(lane: unknown): string | undefined {
     const fault = parsed.success ? checkRoute(parsed.data) : "it is not a model route";
     if (fault) return `the model route ${name}: ${fault}`;
   }
-  return undefined;
+  return checkLaneSecrets(lane.secrets, lane as unknown as LaneSpec);
 }
 
 /** A message from the daemon, or undefined. */

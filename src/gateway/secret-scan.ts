@@ -16,7 +16,13 @@ export function findPlaceholder(
   if (inTarget !== undefined) return { name: inTarget, where: "the URL" };
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const field = headers[at] ?? "";
-    const name = namesInText(search, field) ?? namesInText(search, headers[at + 1] ?? "");
+    const value = headers[at + 1] ?? "";
+    // What is inside of Basic may be encoded once more.
+    const basic = /^basic +([A-Za-z0-9+/_=-]+)$/i.exec(value)?.[1];
+    const name =
+      namesInText(search, field) ??
+      namesInText(search, value) ??
+      (basic === undefined ? undefined : namesInText(search, Buffer.from(basic, "base64").toString("latin1")));
     if (name !== undefined) return { name, where: `the header ${field.slice(0, 64)}` };
   }
   return undefined;

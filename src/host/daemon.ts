@@ -3,15 +3,17 @@ import { randomBytes } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { admit, checkRights, type DelegationRequest, fullRef } from "../delegation/admit.ts";
+import { admit, checkRights, fullRef } from "../delegation/admit.ts";
 import { discardDelegation, landDelegation } from "../delegation/decide.ts";
 import { runDelegation } from "../delegation/loop.ts";
 import { isUnfinished } from "../delegation/reduce.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import type { HostConfig } from "../domain/config.ts";
-import { SallyportError } from "../domain/error.ts";
+import { asSallyportError, SallyportError } from "../domain/error.ts";
+import type { EventData } from "../domain/event.ts";
 import { delegationIdFrom } from "../domain/identity.ts";
 import { type HostKey, loadHostKey } from "../gate/keys.ts";
+import { startKeeper } from "../gateway/keeper.ts";
 import { type Gateway, startGateway } from "../gateway/process.ts";
 import { openLedger } from "../ledger/open.ts";
 import { loadPolicy } from "../policy/load.ts";
@@ -24,6 +26,8 @@ import { openQuarantine } from "../worktree/quarantine.ts";
 import { buildApi } from "./api.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedImages } from "./config.ts";
 import type { Host } from "./host.ts";
+import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
+import { forgetSources, forgetSourcesOf } from "./keeper-environment.ts";
 import { type Lanes, openLanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
@@ -76,6 +80,13 @@ async function bringUp(
   undo: (() => Promise<void>)[],
 ): Promise<RunningDaemon> {
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
+  // Before anything else is started: what comes after inherits no secret.
+  const keeper = await startKeeper((reason) => {
+    log.fatal({ reason }, "the keeper of the secrets' sources is gone: ending");
+    void stop("keeper lost");
+  });
+  undo.push(() => keeper.stop());
+  await forgetSources(policyDirectories(config, state));
   const docker = await connectEngine();
   const engine = dockerEngine(docker);
   const key = await loadHostKey(state.keys);
@@ -106,10 +117,12 @@ async function bringUp(
   undo.push(() => guard.dismiss());
 
   let gateway: Gateway | undefined;
+  const secrets = houseSecrets(() => gateway);
   const runner = roleRunner({
     engine,
     instance,
     note: store.note,
+    secrets,
     gateway: () => {
       if (!gateway) throw gatewayGone();
       return gateway;
@@ -119,6 +132,7 @@ async function bringUp(
     gateway = await startGateway({
       directory: join(state.gateway, instance),
       ...gatewayOwner,
+      keeper,
       onRequest: (data) => {
         const delegation = runner.delegationOf(data.sandbox);
         if (delegation) store.note({ type: "request", delegation, data });
@@ -133,19 +147,20 @@ async function bringUp(
       log: (line) => log.warn(line),
     });
     guard.watchGateway(gateway.pid);
+    await secrets.restore().catch((error: unknown) => log.error({ err: error }, "secrets are not held again"));
     log.info({ gateway: gateway.pid }, "gateway is up");
   };
   await openGateway();
   undo.push(async () => gateway?.stop());
 
-  const tools = loopTools(state, store, key, runner.run, lanesDirectory);
+  const tools = loopTools(state, store, key, runner.run, lanesDirectory, secrets);
   const lanes = openLanes({
     lanes: config.lanes,
     queue: config.queue,
-    run: (id, lane, signal) => runDelegation(id, lane, tools, signal),
+    run: (id, lane, signal) => withSecrets(id, store, secrets, () => runDelegation(id, lane, tools, signal)),
     onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
   });
-  const host = hostOf({ state, config, store, log, lanes, tools, docker, instance });
+  const host = hostOf({ state, config, store, log, lanes, tools, docker, instance, secrets });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
 
   const app = buildApi(host);
@@ -160,6 +175,7 @@ async function bringUp(
     await app.close().catch(() => {});
     await lanes.drain();
     await gateway?.stop().catch(() => {});
+    await keeper.stop().catch(() => {});
     await engine.sweep(instance).catch((error: unknown) => log.error({ err: error }, "sandboxes not swept"));
     await rm(lanesDirectory, { recursive: true, force: true }).catch(() => {});
     await rm(join(state.gateway, instance), { recursive: true, force: true }).catch(() => {});
@@ -178,10 +194,12 @@ function loopTools(
   key: HostKey,
   run: LoopTools["runRole"],
   lanes: string,
+  secrets: HouseSecrets,
 ): LoopTools {
   return {
     record: store.record,
-    append: store.append,
+    append: async (event) => store.append(await secrets.maskEvent(event)),
+    secrets,
     note: store.note,
     runRole: run,
     loadHarness: (name) => loadHarness(name, shippedImages),
@@ -192,6 +210,33 @@ function loopTools(
     key,
     now: () => new Date(),
   };
+}
+
+/** A brief in which somebody wrote a value that the host knows is refused, without repeating it (ATTACKS S5). */
+async function refuseSecretsIn(data: EventData<"delegation.accepted">, secrets: HouseSecrets): Promise<void> {
+  const files = Object.values(data.checkFiles).map((file) => Buffer.from(file, "base64"));
+  const found = await secrets.contains(Buffer.concat([Buffer.from(JSON.stringify(data.brief)), ...files]));
+  if (found.length === 0) return;
+  throw new SallyportError("credential-in-brief", `the brief holds the value of the secret ${found.join(", ")}`, {
+    next: "Take it out, and replace it at its provider: it has been written down. secret://NAME is how a brief names one.",
+  });
+}
+
+/** Runs a delegation with its secrets held. It does not start without every one of them. */
+async function withSecrets(id: string, store: Store, secrets: HouseSecrets, run: () => Promise<void>): Promise<void> {
+  try {
+    await secrets.hold(id, store.record(id).policy);
+  } catch (error) {
+    const { code, message } = asSallyportError(error);
+    await store.append({ type: "delegation.failed", delegation: id, data: { code, message: message.slice(0, 4000) } });
+    secrets.release(id);
+    return;
+  }
+  try {
+    await run();
+  } finally {
+    secrets.release(id);
+  }
 }
 
 /** A socket file that nobody answers on is left over; one that is answered belongs to somebody. */
@@ -214,10 +259,11 @@ interface HostParts {
   tools: LoopTools;
   docker: Awaited<ReturnType<typeof connectEngine>>;
   instance: string;
+  secrets: HouseSecrets;
 }
 
 function hostOf(parts: HostParts): Host {
-  const { state, config, store, log, lanes, tools, docker, instance } = parts;
+  const { state, config, store, log, lanes, tools, docker, instance, secrets } = parts;
   const rights = rightsOf(config, planner);
   // Two decisions on one repository are made one after the other.
   let deciding: Promise<unknown> = Promise.resolve();
@@ -251,8 +297,16 @@ function hostOf(parts: HostParts): Host {
         openQuarantine: tools.openQuarantine,
       });
       const id = delegationIdFrom(randomBytes(10));
-      await store.append({ type: "delegation.accepted", delegation: id, data });
-      lanes.enqueue(id);
+      forgetSourcesOf(data.policy);
+      try {
+        await secrets.hold(id, data.policy);
+        await refuseSecretsIn(data, secrets);
+        await store.append({ type: "delegation.accepted", delegation: id, data });
+        lanes.enqueue(id);
+      } catch (error) {
+        secrets.release(id);
+        throw error;
+      }
       return id;
     },
     async diff(id, attempt) {

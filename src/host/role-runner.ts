@@ -4,9 +4,12 @@ import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import type { Event } from "../domain/event.ts";
 import { delegationIdFrom } from "../domain/identity.ts";
 import type { Gateway } from "../gateway/process.ts";
+import { bindSecrets } from "../gateway/secret-lane.ts";
+import { transparentFor } from "../gateway/transparent.ts";
 import type { Sandbox, SandboxEngine } from "../sandbox/engine.ts";
 import { sandboxPaths } from "../sandbox/hardening.ts";
 import type { RoleRun, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
+import type { HouseSecrets } from "./house-secrets.ts";
 
 export interface RoleRunner {
   run: RunRole;
@@ -31,6 +34,7 @@ export function roleRunner(tools: {
   gateway: () => Gateway;
   instance: string;
   note: (event: Event) => void;
+  secrets: Pick<HouseSecrets, "mask" | "maskOutput">;
 }): RoleRunner {
   const live = new Map<string, Live>();
 
@@ -45,10 +49,14 @@ export function roleRunner(tools: {
     live.set(id, entry);
     const { delegation } = role;
     let opened = false;
+    let placeholders: Record<string, string> = {};
     try {
       const mounts = [...role.mounts];
       if (role.lane) {
-        const { network, models, requests, verbs } = role.lane;
+        const { network, models, requests, verbs, secrets } = role.lane;
+        // A delegation holds the values; its sandboxes get what stands for them.
+        const bound = bindSecrets(delegation, { network, models }, secrets);
+        if (bound) placeholders = bound.environment;
         const lane = {
           sandbox: id,
           role: role.role,
@@ -56,6 +64,7 @@ export function roleRunner(tools: {
           models: { ...models },
           requests,
           verbs: Object.keys(verbs),
+          ...(bound ? { secrets: bound.secrets } : {}),
         };
         const { directory } = await tools.gateway().openLane(lane);
         opened = true;
@@ -68,9 +77,10 @@ export function roleRunner(tools: {
         role: role.role,
         image: role.image,
         command: role.command,
-        environment: role.environment,
+        environment: { ...role.environment, ...placeholders },
         directory: role.directory,
         mounts,
+        hosts: role.lane ? transparentFor(role.lane.network).hosts : [],
         runtime: role.limits.runtime,
         cpus: role.limits.cpus,
         memory: role.limits.memory,
@@ -95,7 +105,7 @@ export function roleRunner(tools: {
           controls: sandbox.controls,
         },
       });
-      const result = await sandbox.done;
+      const ended = await sandbox.done;
       role.signal.removeEventListener("abort", stop);
       if (opened)
         await tools
@@ -103,6 +113,9 @@ export function roleRunner(tools: {
           .closeLane(id)
           .catch(() => {});
       opened = false;
+      const head = await tools.secrets.maskOutput(ended.output.head);
+      const tail = await tools.secrets.maskOutput(ended.output.tail);
+      const result = { ...ended, output: { ...ended.output, head, tail } };
       const { end, exit, milliseconds, output } = result;
       const kept = Math.min(output.bytes, output.head.length + output.tail.length);
       tools.note({
@@ -128,8 +141,10 @@ export function roleRunner(tools: {
       const handler = entry && Object.hasOwn(entry.verbs, verb) ? entry.verbs[verb] : undefined;
       if (!entry || !handler)
         return { status: 404, body: { code: "no-such-verb" satisfies string, next: "This role has no such verb." } };
-      const answer = await handler(body);
-      const text = (body as { text?: unknown } | null)?.text;
+      // What a report or a verdict says is written down: whoever handles it sees it masked, or not at all.
+      const said = JSON.parse(await tools.secrets.mask(JSON.stringify(body ?? null))) as unknown;
+      const answer = await handler(said);
+      const text = (said as { text?: unknown } | null)?.text;
       tools.note({
         type: "verb",
         delegation: entry.delegation,

@@ -3,7 +3,7 @@
  * gateway and the ledger, and injects it: neither of the three knows the others.
  */
 import type { Role } from "../domain/identity.ts";
-import type { ModelRoute, NetworkRule } from "../domain/policy.ts";
+import type { ModelRoute, NetworkRule, SecretBinding } from "../domain/policy.ts";
 import type { SandboxMount, SandboxResult } from "./engine.ts";
 
 /** What a verb answers to the harness. */
@@ -18,6 +18,8 @@ export interface RoleLane {
   models: Readonly<Record<string, ModelRoute>>;
   requests: number;
   verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
+  /** The policy's; a lane gets those that its rules and routes name. Never a value. */
+  secrets: Readonly<Record<string, SecretBinding>>;
 }
 
 export interface RoleRun {

@@ -2,13 +2,17 @@
 
 /** The different byte strings that stand for `text` (printable ASCII), the text itself first. */
 export function encodingsOf(text: string): Buffer[] {
+  const cores = base64Cores(Buffer.from(text, "latin1"));
+  const json = jsonForms(text);
+  const html = htmlForms(text);
+  const url = urlForms(text);
   const forms = [
-    text,
-    ...jsonForms(text),
-    ...htmlForms(text),
-    ...urlForms(text),
-    ...hexForms(text),
-    ...base64Cores(Buffer.from(text, "latin1")),
+    ...[text, ...json, ...html, ...url, ...hexForms(text), ...cores],
+    // One encoding inside another, as a page's link or a JSON answer about a form has it.
+    ...[...json.slice(0, 3), ...html.slice(0, 2), ...cores].flatMap(urlForms),
+    ...html.slice(0, 5).flatMap((form) => jsonForms(form).slice(0, 3)),
+    ...json.slice(0, 2).flatMap(htmlForms),
+    ...[json[0], html[0], url[0], url[1], url[3]].flatMap((form) => base64Cores(Buffer.from(form ?? text, "latin1"))),
   ].map((form) => Buffer.from(form, "latin1"));
   const wide = Buffer.from(text, "utf16le");
   forms.push(wide, Buffer.from(wide).swap16());

@@ -15,6 +15,7 @@ export interface SecretRig extends AsyncDisposable {
   directory: string;
   events: EventData<"request">[];
   log: string[];
+  closeLanes(): Promise<void>;
   /** Writes a secret's file, 0600, and gives its reference. */
   file(name: string, value: string): string;
   /** Holds the secrets and opens a lane that uses them. */
@@ -34,6 +35,7 @@ export interface SecretRig extends AsyncDisposable {
 let holders = 0;
 
 export async function startSecretRig(): Promise<SecretRig> {
+  const open = new Set<string>();
   const directory = mkdtempSync(join(tmpdir(), "secret-rig-"));
   const files = join(directory, "files");
   const events: EventData<"request">[] = [];
@@ -77,6 +79,7 @@ export async function startSecretRig(): Promise<SecretRig> {
         await gateway.holdSecrets(holder, bindings);
         const bound = bindSecrets(holder, { network, models }, bindings);
         const sandbox = sandboxId();
+        open.add(sandbox);
         const { directory: place } = await gateway.openLane({
           sandbox,
           role: "executor",
@@ -94,6 +97,10 @@ export async function startSecretRig(): Promise<SecretRig> {
             Object.entries(bound?.secrets.bound ?? {}).map(([name, { placeholder }]) => [name, placeholder]),
           ),
         };
+      },
+      async closeLanes() {
+        for (const sandbox of open) await gateway.closeLane(sandbox);
+        open.clear();
       },
       async [Symbol.asyncDispose]() {
         await gateway.stop();
