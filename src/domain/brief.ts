@@ -50,6 +50,11 @@ const briefOf = (budget: typeof writtenBudget | typeof settledBudget) =>
       visible: z.array(pathPattern).max(256).optional(),
       network: z.array(networkRule).max(500).optional(),
       models: z.array(shortName).max(20).optional(),
+      secrets: z
+        .array(shortName)
+        .max(100)
+        .optional()
+        .describe("The policy's secrets that this work may use. Left out: all that its rules and routes name."),
       budget: budget.partial().optional(),
       breaks: z
         .array(text(1000))

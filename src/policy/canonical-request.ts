@@ -13,14 +13,16 @@ export interface CanonicalRequest {
   method: string;
   /** Begins with `/`; never holds a dot segment or an empty segment. */
   path: string;
-  /** Without its `?`; empty where there is none. Not matched by any rule, forwarded as it came. */
+  /** Without its `?`; empty where there is none. Forwarded as it came, which is what rules with `query` judge. */
   query: string;
+  /** The request asks to become a WebSocket (RFC 6455): after it, nothing more is decided. */
+  upgrade?: "websocket";
 }
 
 /** A request as it came: a URL, or its parts with `path` in origin form (with the query). */
 export type RawRequest =
-  | { method: string; url: string }
-  | { method: string; scheme: string; host: string; port?: number; path: string };
+  | { method: string; url: string; upgrade?: "websocket" }
+  | { method: string; scheme: string; host: string; port?: number; path: string; upgrade?: "websocket" };
 
 export type CanonicalResult = { ok: true; request: CanonicalRequest } | { ok: false; code: "malformed"; why: string };
 
@@ -32,6 +34,7 @@ export function canonicalRequest(raw: RawRequest): CanonicalResult {
   // TRACE gives a request's headers back to the sender; CONNECT is not a request but a tunnel.
   if (raw.method === "TRACE" || raw.method === "CONNECT")
     return refused(`${raw.method} is not a request that can be forwarded`);
+  if (raw.upgrade && raw.method !== "GET") return refused("a WebSocket is opened with GET");
   const parts = "url" in raw ? splitUrl(raw.url) : raw;
   if (typeof parts === "string") return refused(parts);
   const scheme = parts.scheme.toLowerCase();
@@ -44,7 +47,15 @@ export function canonicalRequest(raw: RawRequest): CanonicalResult {
   if (!target.ok) return refused(target.why);
   return {
     ok: true,
-    request: { scheme, host: host.host, port, method: raw.method, path: target.path, query: target.query },
+    request: {
+      scheme,
+      host: host.host,
+      port,
+      method: raw.method,
+      path: target.path,
+      query: target.query,
+      ...(raw.upgrade ? { upgrade: raw.upgrade } : {}),
+    },
   };
 }
 

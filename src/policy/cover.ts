@@ -1,7 +1,7 @@
 /** Proofs that one pattern or rule allows nothing that another does not. Sound and incomplete: "no" may mean "cannot tell". */
 import type { NetworkRule } from "../domain/policy.ts";
 import { sameAddress } from "./address.ts";
-import { compileGlob, type Glob, globProblem, isLiteral } from "./glob.ts";
+import { compileGlob, compileTextGlob, type Glob, globProblem, isLiteral, textGlobProblem } from "./glob.ts";
 import { hostPattern } from "./wildcard.ts";
 
 /** Whether every path that `child` matches is matched by one of `parents`, provably. A broken pattern proves nothing. */
@@ -30,16 +30,45 @@ function segmentCovered(child: string, parent: string): boolean {
   return isLiteral(child) && parent !== "**" && compileGlob(parent).some((glob) => glob.matches(child));
 }
 
-/** Whether every request that `child` allows is allowed by `parent`, provably. */
+/**
+ * Whether `parent` gives everything that `child` gives, provably: its requests, the addresses that the name may resolve to,
+ * and the secret that they may carry.
+ */
 export function ruleCovered(child: NetworkRule, parent: NetworkRule): boolean {
   return (
-    hostCovered(child.host, parent.host) &&
-    [...services(child)].every((service) => services(parent).has(service)) &&
-    (parent.methods === undefined || (child.methods?.every((method) => parent.methods?.includes(method)) ?? false)) &&
-    // A rule without paths also allows tunnels, which `/**` does not: left out is more than every path.
-    (parent.paths === undefined || (child.paths?.every((path) => patternCovered(path, parent.paths ?? [])) ?? false)) &&
-    addressesCovered(child.addresses, parent.addresses)
+    requestsCovered(child, parent) &&
+    addressesCovered(child.addresses, parent.addresses) &&
+    (child.secret === undefined || child.secret === parent.secret)
   );
+}
+
+/** Whether every request that `child` allows is allowed by `parent`, provably; where to, and with what, is not asked. */
+export function requestsCovered(child: NetworkRule, parent: NetworkRule): boolean {
+  if (!hostCovered(child.host, parent.host)) return false;
+  if (![...services(child)].every((service) => services(parent).has(service))) return false;
+  // A tunnel for a pinned client carries anything: it covers what is read, and nothing that is read covers it.
+  if (parent.tls === "passthrough") return true;
+  if (child.tls === "passthrough") return false;
+  return (
+    (parent.methods === undefined || (child.methods?.every((method) => parent.methods?.includes(method)) ?? false)) &&
+    // Left out is more than every path: a path that has no settled reading is matched by no pattern.
+    (parent.paths === undefined || (child.paths?.every((path) => patternCovered(path, parent.paths ?? [])) ?? false)) &&
+    queryCovered(child.query, parent.query) &&
+    (child.websocket !== true || parent.websocket === true)
+  );
+}
+
+type Query = NetworkRule["query"];
+
+/** `query` names exactly what must be there: another set of names is another set of requests. */
+function queryCovered(child: Query, parent: Query): boolean {
+  if (parent === undefined) return true;
+  if (child === undefined || Object.keys(child).length !== Object.keys(parent).length) return false;
+  return Object.entries(child).every(([name, inner]) => {
+    const outer = Object.hasOwn(parent, name) ? parent[name] : undefined;
+    if (outer === undefined || textGlobProblem(inner) || textGlobProblem(outer)) return false;
+    return inner === outer || outer === "*" || (isLiteral(inner) && compileTextGlob(outer)(inner));
+  });
 }
 
 function hostCovered(child: string, parent: string): boolean {
@@ -52,8 +81,9 @@ function hostCovered(child: string, parent: string): boolean {
 }
 
 /** What a rule reaches as `scheme:port`; a port that is left out is the scheme's own. */
-function services(rule: NetworkRule): Set<string> {
-  const schemes = rule.scheme ? [rule.scheme] : (["http", "https"] as const);
+export function services(rule: NetworkRule): Set<string> {
+  const only = rule.tls === "passthrough" ? "https" : rule.scheme;
+  const schemes = only ? [only] : (["http", "https"] as const);
   return new Set(schemes.map((scheme) => `${scheme}:${rule.port ?? (scheme === "https" ? 443 : 80)}`));
 }
 

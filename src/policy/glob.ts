@@ -4,7 +4,8 @@
  * expression seconds, and this loop microseconds.
  *
  * The language: `*` any run within one segment, `?` one character, `**` as a whole segment any number of segments (at the
- * end: at least one, so `src/**` is what lies below `src`, not `src`), `[a-z_]` one of, `{a,b}` either. The rest is literal.
+ * end: at least one, so `src/**` is what lies below `src`, not `src`), `[a-z_]` one of, `{a,b}` either, `[*]` and `[(]` these
+ * characters themselves. The rest is literal.
  */
 
 const alternativesMax = 128;
@@ -52,6 +53,29 @@ export function globProblem(pattern: string): string | undefined {
   return undefined;
 }
 
+/** Why a pattern over a plain text (a query's value) is refused, as a phrase; undefined where it is fine. */
+export function textGlobProblem(pattern: string): string | undefined {
+  // Where segments mean nothing, a slash is a letter; what else the language says stays.
+  if (pattern.includes("**")) return "`**`: one `*` is any run of characters here";
+  return pattern === "" ? undefined : globProblem(pattern.replaceAll("/", "x").replace(/^\.{1,2}$/, "x"));
+}
+
+/** Matches a whole text: `*` is any run of characters, slashes too. Throws RangeError for a pattern outside of the language. */
+export function compileTextGlob(pattern: string): (text: string) => boolean {
+  const problem = textGlobProblem(pattern);
+  if (problem) throw new RangeError(`the pattern ${JSON.stringify(pattern)} holds ${problem}`);
+  const alternatives = (expandBraces(pattern) ?? []).map(tokensOf);
+  return (text) => {
+    const characters = [...text];
+    return alternatives.some((tokens) => greedy(tokens, characters, (token) => token.kind === "run", matchToken));
+  };
+}
+
+/** The pattern that matches exactly this text; undefined where the language cannot say one of its characters. */
+export function exactGlob(text: string): string | undefined {
+  return /[?[\]{}\\]/.test(text) ? undefined : text.replace(/[*(]/g, "[$&]");
+}
+
 /** The pattern's alternatives, each ready to match. Throws RangeError for a pattern outside of the language. */
 export function compileGlob(pattern: string, options: { nocase?: boolean } = {}): Glob[] {
   const problem = globProblem(pattern);
@@ -74,7 +98,10 @@ function compileOne(text: string): Glob {
 }
 
 function compileSegment(text: string): Segment {
-  if (isLiteral(text)) return { kind: "literal", text };
+  return isLiteral(text) ? { kind: "literal", text } : { kind: "tokens", tokens: tokensOf(text) };
+}
+
+function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
   for (const part of text.match(/\[[^\]]*\]|[\s\S]/gu) ?? []) {
     if (part === "*") tokens.push({ kind: "run" });
@@ -82,11 +109,12 @@ function compileSegment(text: string): Segment {
     else if (classTest(part)) tokens.push({ kind: "class", test: classTest(part) as RegExp });
     else tokens.push({ kind: "literal", text: part });
   }
-  return { kind: "tokens", tokens };
+  return tokens;
 }
 
 /** Sets hold letters, digits, `_`, `.`, `-` and ranges of one kind: no set can then match a slash. */
 function classTest(group: string): RegExp | undefined {
+  if (group === "[*]" || group === "[(]") return new RegExp(`^${group}$`);
   if (!/^\[(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_.])*-?\]$/.test(group) || group === "[]") return undefined;
   try {
     return new RegExp(`^${group}$`);

@@ -9,9 +9,10 @@ import { canonicalJson } from "../domain/canonical.ts";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import { shortName } from "../domain/identity.ts";
 import { type Policy, type PolicyFile, policyFile, unsupportedPolicyKeys } from "../domain/policy.ts";
-import { checkSource, documentError, parseSource, readText, type Source } from "./document.ts";
-import type { Problem } from "./issues.ts";
+import { checkSource, documentError, parseSource, readText } from "./document.ts";
+import { type KeyPath, nearest, type Problem } from "./issues.ts";
 import { fileProblems } from "./rules.ts";
+import { type Part, settle, whereSettled } from "./settle.ts";
 
 export type Expectation = NonNullable<PolicyFile["expect"]>[number];
 
@@ -24,12 +25,12 @@ export interface LoadedPolicy {
   files: string[];
   /** `file:line:column` of an expectation, by its index. */
   whereExpected(index: number): string;
+  /** `file:line:column` of a part of the policy, such as `["network", 2]`, in the file that says it; undefined where none does. */
+  where(path: KeyPath): string | undefined;
 }
 
 const code: ErrorCode = "policy-invalid";
 const chainMax = 16;
-/** As many as the schema lets one list hold. */
-const patternsMax = 256;
 
 /** Loads the policy of a name from the first directory that has `<name>.yaml`. Throws `policy-invalid` or `not-found`. */
 export async function loadPolicy(name: string, directories: readonly string[]): Promise<Policy> {
@@ -83,14 +84,14 @@ export async function findPolicy(name: string, directories: readonly string[]): 
     if (files.includes(`${name}.yaml`)) return join(directory, `${name}.yaml`);
   }
   const known = await listPolicies(directories);
+  const meant = nearest(name, known);
   throw new SallyportError("not-found", `no policy ${name} in ${directories.join(", ") || "no directory"}`, {
-    next: known.length > 0 ? `Name one of: ${known.join(", ")}.` : "Put a policy there first.",
+    next: meant
+      ? `Did you mean ${meant}?`
+      : known.length > 0
+        ? `Name one of: ${known.join(", ")}.`
+        : "Put a policy there first.",
   });
-}
-
-interface Part {
-  source: Source;
-  file: PolicyFile;
 }
 
 async function load(path: string, directories: readonly string[]): Promise<LoadedPolicy> {
@@ -121,6 +122,7 @@ async function load(path: string, directories: readonly string[]): Promise<Loade
     expect: own.file.expect ?? [],
     files: parts.map(({ source }) => source.file),
     whereExpected: (index) => own.source.where(["expect", index]),
+    where: (path) => whereSettled(parts, path),
   };
 }
 
@@ -131,63 +133,3 @@ async function readPart(path: string): Promise<Part> {
   if (problems.length > 0) throw documentError(source, problems, code);
   return { source, file };
 }
-
-/**
- * Lays the files over each other: sections of single values key by key, lists and records whole. `protected` alone
- * grows: what a parent protects no child can give away.
- */
-function settle(name: string, parts: readonly Part[]): Policy {
-  const merged: Record<"sandbox" | "filesystem" | "budget" | "verifier", Record<string, unknown>> = {
-    sandbox: {},
-    filesystem: {},
-    budget: {},
-    verifier: {},
-  };
-  const guarded = new Set<string>();
-  let guards = false;
-  for (const { file } of parts) {
-    for (const section of ["sandbox", "filesystem", "budget", "verifier"] as const)
-      Object.assign(merged[section], file[section]);
-    if (file.filesystem?.protected) guards = true;
-    for (const pattern of file.filesystem?.protected ?? []) guarded.add(pattern);
-  }
-  if (guards) merged.filesystem.protected = [...guarded];
-  const own = parts.at(-1) as Part;
-  const missing: Problem[] = [];
-  if (guarded.size > patternsMax) {
-    const message = `filesystem.protected: ${guarded.size} patterns with those extended, expected at most ${patternsMax}`;
-    missing.push({ path: ["filesystem", "protected"], message, key: true });
-  }
-  for (const [section, keys] of Object.entries(required)) {
-    for (const key of keys) {
-      if (merged[section as keyof typeof required][key] !== undefined) continue;
-      missing.push({
-        path: [section],
-        message: `${section}.${key}: missing here and in everything extended`,
-        key: true,
-      });
-    }
-  }
-  if (missing.length > 0) throw documentError(own.source, missing, code);
-  const last = <K extends "network" | "models" | "tests">(key: K) =>
-    parts.findLast(({ file }) => file[key] !== undefined)?.file[key];
-  const tests = last("tests");
-  return {
-    version: 1,
-    name,
-    sandbox: merged.sandbox as Policy["sandbox"],
-    filesystem: merged.filesystem as Policy["filesystem"],
-    network: last("network") ?? [],
-    models: last("models") ?? {},
-    budget: merged.budget as Policy["budget"],
-    ...(tests ? { tests } : {}),
-    verifier: merged.verifier as Policy["verifier"],
-  };
-}
-
-const required = {
-  sandbox: ["runtime", "cpus", "memory", "pids", "disk"],
-  filesystem: ["visible", "writable", "protected"],
-  budget: ["wall", "requests", "attempts", "patch", "output"],
-  verifier: ["harness", "intent"],
-} as const satisfies { [S in "sandbox" | "filesystem" | "budget" | "verifier"]: readonly (keyof Policy[S])[] };

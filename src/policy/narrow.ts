@@ -10,7 +10,9 @@ import { patternCovered, ruleCovered } from "./cover.ts";
 import { whereIn } from "./document.ts";
 import { type KeyPath, showPath } from "./issues.ts";
 import { patternProblems, ruleProblems } from "./rules.ts";
-import { showRule } from "./suggest.ts";
+import { secretReferences } from "./secret-reference.ts";
+import { boundSecrets } from "./secret-use.ts";
+import { showRule } from "./show-rule.ts";
 
 /**
  * The policy that a brief runs under. What the brief leaves out is the policy's; an empty list is nothing.
@@ -36,6 +38,10 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
     if (!Object.hasOwn(policy.models, name))
       throw widened(policy, brief, ["models", index], name, Object.keys(policy.models));
   });
+  brief.secrets?.forEach((name, index) => {
+    if (!Object.hasOwn(policy.secrets, name))
+      throw widened(policy, brief, ["secrets", index], name, Object.keys(policy.secrets));
+  });
   const budget: Budget = { ...policy.budget };
   for (const key of Object.keys(policy.budget) as (keyof Budget)[]) {
     const asked = brief.budget?.[key];
@@ -44,19 +50,56 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
       throw widened(policy, brief, ["budget", key], String(asked), [`at most ${policy.budget[key]}`]);
     budget[key] = asked;
   }
-  return {
+  const rules = network ?? policy.network;
+  const routes = models
+    ? Object.fromEntries(models.map((name) => [name, policy.models[name] as Policy["models"][string]]))
+    : policy.models;
+  const reduced = withoutSecrets(rules, routes, brief.secrets);
+  const narrowed = {
     ...policy,
     filesystem: {
       ...policy.filesystem,
       visible: visible ?? policy.filesystem.visible,
       writable: writable ?? policy.filesystem.writable,
     },
-    network: network ?? policy.network,
-    models: models
-      ? Object.fromEntries(models.map((name) => [name, policy.models[name] as Policy["models"][string]]))
-      : policy.models,
+    ...reduced,
+    secrets: boundSecrets(policy.secrets, reduced),
     budget,
   };
+  checkReferences(narrowed, brief);
+  return narrowed;
+}
+
+/** Rules without a secret that the brief leaves out; a model route that needs it goes, since without it nothing answers. */
+function withoutSecrets(
+  network: Policy["network"],
+  models: Policy["models"],
+  kept: readonly string[] | undefined,
+): Pick<Policy, "network" | "models"> {
+  if (kept === undefined) return { network, models };
+  const gone = (secret: string | undefined) => secret !== undefined && !kept.includes(secret);
+  return {
+    network: network.map((rule) => {
+      const { secret, ...rest } = rule;
+      return gone(secret) ? rest : rule;
+    }),
+    models: Object.fromEntries(Object.entries(models).filter(([, route]) => !gone(route.secret))),
+  };
+}
+
+/** `secret://name` in a brief's text stands for a placeholder: a name that this work does not hold stands for nothing. */
+function checkReferences(policy: Policy, brief: Brief): void {
+  for (const { path, name } of secretReferences(brief)) {
+    if (name === undefined) {
+      const at = whereIn(brief, path);
+      throw new SallyportError("brief-invalid", `${at ?? showPath(path)} holds \`secret://\` without a secret's name`, {
+        next: "Write secret://name, with a name of the policy's `secrets`.",
+        ...(at ? { at } : {}),
+      });
+    }
+    if (!Object.hasOwn(policy.secrets, name))
+      throw widened(policy, brief, path, `secret://${name}`, Object.keys(policy.secrets));
+  }
 }
 
 function patternsWithin(policy: Policy, brief: Brief, key: "visible" | "writable", allowed: readonly string[]): void {

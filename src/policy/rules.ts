@@ -6,16 +6,19 @@ import { canonicalTarget, urlPatternProblem } from "./canonical-path.ts";
 import { splitAuthority } from "./canonical-request.ts";
 import type { KeyPath, Problem } from "./issues.ts";
 import { pathPatternProblem } from "./paths.ts";
+import { queryProblems } from "./query.ts";
+import { carriageProblems, secretRouteProblems, secretRuleProblems } from "./secret-use.ts";
 import { hostPattern } from "./wildcard.ts";
 
 /** Everything that is wrong with a policy file's own lines. `file` has passed its schema; `raw` is the text's plain data. */
 export function fileProblems(file: PolicyFile, raw: unknown): Problem[] {
-  const { network = [], models = {}, filesystem = {}, tests } = file;
+  const { network = [], models = {}, filesystem = {}, secrets = {}, tests } = file;
   const problems = network.flatMap((rule, index) => ruleProblems(rule, ["network", index]));
   for (const [name, route] of Object.entries(models)) problems.push(...routeProblems(route, ["models", name]));
   for (const key of ["visible", "writable", "protected"] as const) {
     problems.push(...patternProblems(filesystem[key] ?? [], ["filesystem", key]));
   }
+  for (const [name, secret] of Object.entries(secrets)) problems.push(...carriageProblems(secret, ["secrets", name]));
   if (tests) problems.push(...testProblems(tests));
   problems.push(...bareNumbers(raw));
   return problems;
@@ -40,6 +43,29 @@ export function ruleProblems(rule: NetworkRule, path: KeyPath): Problem[] {
     if (problem)
       problems.push({ path: [...path, "paths", index], message: `path ${JSON.stringify(pattern)} holds ${problem}` });
   });
+  problems.push(...queryProblems(rule.query, [...path, "query"]));
+  problems.push(...passthroughProblems(rule, path));
+  if (rule.secret !== undefined) problems.push(...secretRuleProblems(rule, path));
+  return problems;
+}
+
+/** A tunnel is not read, so a rule for one cannot speak of what is in it. */
+function passthroughProblems(rule: NetworkRule, path: KeyPath): Problem[] {
+  if (rule.tls !== "passthrough") return [];
+  const unseen = (["methods", "paths", "query", "websocket", "secret"] as const).filter(
+    (key) => rule[key] !== undefined,
+  );
+  const problems = unseen.map((key) => ({
+    path: [...path, key],
+    message: `${key} cannot be seen in a tunnel: leave it out, or leave out \`tls: passthrough\``,
+    key: true,
+  }));
+  if (rule.scheme === "http")
+    problems.push({
+      path: [...path, "scheme"],
+      message: "`tls: passthrough` is for https, and the scheme is http",
+      key: true,
+    });
   return problems;
 }
 
@@ -69,6 +95,7 @@ function routeProblems(route: ModelRoute, path: KeyPath): Problem[] {
   else if (host?.ok && host.literal && !route.addresses?.some((address) => sameAddress(address, host.host))) {
     at("its host is an IP address: name it in `addresses` too");
   }
+  problems.push(...secretRouteProblems(route, path));
   if (scheme === "http" && !route.addresses) at("plain http is only for a private address named in `addresses`");
   const target = canonicalTarget(rest === "" ? "/" : rest);
   if (!target.ok) at(target.why);

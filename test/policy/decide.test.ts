@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { networkRule, type NetworkRule } from "../../src/domain/policy.ts";
+import { type NetworkRule, networkRule } from "../../src/domain/policy.ts";
 import { type CanonicalRequest, canonicalRequest } from "../../src/policy/canonical-request.ts";
-import { compileRules, decideRequest, decideTunnel } from "../../src/policy/decide.ts";
+import { compileRules, decideRequest, decideTls } from "../../src/policy/decide.ts";
 import { ruleProblems } from "../../src/policy/rules.ts";
 
 const request = (line: string): CanonicalRequest => {
@@ -20,8 +20,12 @@ const code = (rules: NetworkRule[], line: string) => {
 describe("a decision", () => {
   test("no rules, an empty list and another host are all denied (N1)", () => {
     for (const rules of [undefined, [], [{ host: "other.org" }]]) {
-      expect(decideRequest(rules, request("GET https://example.org/"))).toMatchObject({ allow: false, code: "no-rule", rule: "none" });
-      expect(decideTunnel(rules, "example.org", 443)).toMatchObject({ allow: false, code: "no-rule" });
+      expect(decideRequest(rules, request("GET https://example.org/"))).toMatchObject({
+        allow: false,
+        code: "no-rule",
+        rule: "none",
+      });
+      expect(decideTls(rules, "example.org", 443)).toMatchObject({ allow: false, code: "no-rule" });
     }
   });
 
@@ -68,15 +72,25 @@ describe("a decision", () => {
   });
 
   test("any one rule allows; the nearest one explains a denial", () => {
-    const rules: NetworkRule[] = [{ host: "a.org", port: 8443 }, { host: "a.org", methods: ["GET"] }, { host: "a.org", methods: ["POST"], paths: ["/x"] }];
+    const rules: NetworkRule[] = [
+      { host: "a.org", port: 8443 },
+      { host: "a.org", methods: ["GET"] },
+      { host: "a.org", methods: ["POST"], paths: ["/x"] },
+    ];
     expect(code(rules, "POST https://a.org/x")).toBe("network[2] a.org");
     const decision = decideRequest(rules, request("POST https://a.org/y"));
     expect(decision).toMatchObject({ allow: false, code: "path", rule: "network[2] a.org" });
-    expect(decision.allow ? "" : decision.next).toBe(`- { host: a.org, methods: [POST], paths: ["/x", "/y"] }  # in place of network[2]`);
+    expect(decision.allow ? "" : decision.next).toBe(
+      `- { host: a.org, methods: [POST], paths: ["/x", "/y"] }  # in place of network[2]`,
+    );
   });
 
   test("an allowing rule hands on the addresses it names, and no others", () => {
-    expect(decideRequest([{ host: "db", addresses: ["10.0.0.1"] }], request("GET http://db/"))).toMatchObject({ allow: true, index: 0, addresses: ["10.0.0.1"] });
+    expect(decideRequest([{ host: "db", addresses: ["10.0.0.1"] }], request("GET http://db/"))).toMatchObject({
+      allow: true,
+      index: 0,
+      addresses: ["10.0.0.1"],
+    });
     expect(decideRequest([{ host: "db" }], request("GET http://db/"))).toMatchObject({ allow: true, addresses: [] });
   });
 
@@ -86,16 +100,16 @@ describe("a decision", () => {
     [{ host: "a.org", port: 8443 }, 8443, true],
     [{ host: "a.org" }, 80, "port"],
     [{ host: "a.org", scheme: "http" }, 443, "scheme"],
-    [{ host: "a.org", methods: ["GET"] }, 443, "tunnel"],
-    [{ host: "a.org", paths: ["/**"] }, 443, "tunnel"],
+    [{ host: "a.org", methods: ["GET"] }, 443, true],
+    [{ host: "a.org", paths: ["/**"] }, 443, true],
     [{ host: "*.a.org" }, 443, "no-rule"],
-  ])("a tunnel under %j to port %d: %s", (rule, port, expected) => {
-    const decision = decideTunnel([rule], "A.org.", port);
+  ])("TLS under %j to port %d: %s", (rule, port, expected) => {
+    const decision = decideTls([rule], "A.org.", port);
     expect(decision.allow || decision.code).toBe(expected);
   });
 
   test("a tunnel to a host without canonical form is malformed", () => {
-    expect(decideTunnel([{ host: "a.org" }], "a.org@b.org", 443)).toMatchObject({ allow: false, code: "malformed" });
+    expect(decideTls([{ host: "a.org" }], "a.org@b.org", 443)).toMatchObject({ allow: false, code: "malformed" });
   });
 });
 
@@ -117,7 +131,19 @@ const requests = fc
     fc.constantFrom("http", "https"),
     fc.constantFrom(...hosts),
     fc.constantFrom("", ":80", ":8443"),
-    fc.constantFrom("/", "/a", "/a/b", "/a/", "/b/c", "/a/..%2fz", "/a(x)*", "/%7Bq%7D", "/x;y", "/caf%C3%A9", "/q/%2541"),
+    fc.constantFrom(
+      "/",
+      "/a",
+      "/a/b",
+      "/a/",
+      "/b/c",
+      "/a/..%2fz",
+      "/a(x)*",
+      "/%7Bq%7D",
+      "/x;y",
+      "/caf%C3%A9",
+      "/q/%2541",
+    ),
   )
   .map(([method, scheme, host, port, path]) => request(`${method} ${scheme}://${host}${port}${path}`));
 
@@ -137,17 +163,26 @@ describe("what a denial says next", () => {
   });
 
   test("the line for a tunnel allows the tunnel", () => {
-    for (const [host, port] of [["a.org", 443], ["a.org", 8443], ["10.0.0.1", 443], ["::1", 22]] as const) {
-      const decision = decideTunnel([{ host: "a.org", methods: ["GET"] }], host, port);
+    for (const [host, port] of [
+      ["a.org", 443],
+      ["a.org", 8443],
+      ["10.0.0.1", 443],
+      ["::1", 22],
+    ] as const) {
+      const decision = decideTls([{ host: "a.org", scheme: "http" }], host, port);
       const [suggested] = parse(decision.allow ? "" : decision.next) as [NetworkRule];
       expect(ruleProblems(suggested, [])).toEqual([]);
-      expect(decideTunnel([suggested], host, port).allow).toBe(true);
+      expect(decideTls([suggested], host, port).allow).toBe(true);
     }
   });
 });
 
 test("a thousand rules cost a decision what one does: tens of thousands a second", () => {
-  const rules: NetworkRule[] = Array.from({ length: 1000 }, (_, i) => ({ host: i % 2 ? `*.host${i}.example.org` : `host${i}.example.org`, methods: ["GET"], paths: ["/a/**"] }));
+  const rules: NetworkRule[] = Array.from({ length: 1000 }, (_, i) => ({
+    host: i % 2 ? `*.host${i}.example.org` : `host${i}.example.org`,
+    methods: ["GET"],
+    paths: ["/a/**"],
+  }));
   const compiled = compileRules(rules);
   const hit = request("GET https://x.host999.example.org/a/b/c");
   const miss = request("GET https://nobody.example.org/a/b/c");
