@@ -18,7 +18,7 @@ import { permittedNames } from "./name-constraints.ts";
 import { dropPrivileges, findPrivileges, readLimits, readStatus } from "./privileges.ts";
 import { openSecretService } from "./secret-service.ts";
 import { secretTransform } from "./secret-transform.ts";
-import { laneEntries, laneFiles, transparentFor } from "./transparent.ts";
+import { hostsFile, laneEntries, laneFiles, transparentFor } from "./transparent.ts";
 import { warmUp } from "./upstream.ts";
 import { readProxies } from "./upstream-proxy.ts";
 
@@ -60,8 +60,12 @@ async function openLane(lane: LaneSpec): Promise<void> {
   try {
     // Not recursive: a directory that is there already is not ours.
     await mkdir(lane.sandbox, { mode: 0o755 });
-    await writeFile(`${lane.sandbox}/${laneFiles.ca}`, ca.pem + passedThrough(lane), { flag: "wx", mode: 0o644 });
-    await opened.listen(lane.sandbox, transparentFor(lane.network));
+    const write = (name: string, text: string) =>
+      writeFile(`${lane.sandbox}/${name}`, text, { flag: "wx", mode: 0o644 });
+    await write(laneFiles.ca, ca.pem + passedThrough(lane));
+    const transparent = transparentFor(lane.network);
+    if (transparent.hosts.length > 0) await write(laneFiles.hosts, hostsFile(transparent.hosts));
+    await opened.listen(lane.sandbox, transparent);
   } catch (error) {
     lanes.delete(lane.sandbox);
     await opened.close();

@@ -303,13 +303,13 @@ async function socketInode(lane: string, uid: number, entries: readonly string[]
     (around.mode & 0o7777n) === 0o755n &&
     names.sort().join() === entries.join() &&
     found.every((one, index) => {
-      const socket = entries[index] !== laneFiles.ca;
+      const socket = entries[index]?.endsWith(".sock") === true;
       return (
         one.uid === owner &&
         (socket ? one.isSocket() : one.isFile() && one.nlink === 1n) &&
         (one.mode & 0o7777n) === (socket ? 0o666n : 0o644n)
       );
     });
-  if (!sound) throw failed(`${lane} does not hold exactly the gateway's sockets and certificate`);
+  if (!sound) throw failed(`${lane} does not hold exactly the gateway's sockets and files`);
   return found[entries.indexOf(laneFiles.proxy)]?.ino ?? 0n;
 }

@@ -6,7 +6,15 @@ import { isIP } from "node:net";
 import type { NetworkRule } from "../domain/policy.ts";
 
 /** The sockets and files of a lane's directory. */
-export const laneFiles = { proxy: "host.sock", http: "http.sock", https: "https.sock", ca: "ca.pem" } as const;
+export const laneFiles = {
+  proxy: "host.sock",
+  http: "http.sock",
+  https: "https.sock",
+  /** The lane's authority. */
+  ca: "ca.pem",
+  /** What the sandbox is given as /etc/hosts. */
+  hosts: "hosts",
+} as const;
 
 /** More names than a hosts file should hold; the rest is reached through the proxy alone. */
 const mostHosts = 512;
@@ -23,7 +31,7 @@ export interface Transparent {
 export function transparentFor(network: readonly NetworkRule[]): Transparent {
   const named = network.filter(({ host }) => {
     const plain = !host.startsWith("*.") && isIP(host) === 0;
-    return plain && host.includes(".") && !host.endsWith(".localhost");
+    return plain && !/(?:^|\.)localhost$/.test(host);
   });
   const http = named.filter(
     (rule) => rule.scheme !== "https" && rule.tls !== "passthrough" && (rule.port ?? 80) === 80,
@@ -35,9 +43,15 @@ export function transparentFor(network: readonly NetworkRule[]): Transparent {
 
 /** The names in a lane's directory, sorted: nothing else may be there. */
 export function laneEntries(network: readonly NetworkRule[]): string[] {
-  const { http, https } = transparentFor(network);
+  const { http, https, hosts } = transparentFor(network);
   const names: string[] = [laneFiles.proxy, laneFiles.ca];
   if (http) names.push(laneFiles.http);
   if (https) names.push(laneFiles.https);
+  if (hosts.length > 0) names.push(laneFiles.hosts);
   return names.sort();
+}
+
+/** A hosts file in which the names lead to loopback. */
+export function hostsFile(hosts: readonly string[]): string {
+  return ["127.0.0.1 localhost", "::1 localhost", ...hosts.map((host) => `127.0.0.1 ${host}`), ""].join("\n");
 }

@@ -25,8 +25,6 @@ export interface SandboxSpec {
   environment: Readonly<Record<string, string>>;
   directory: string;
   mounts: readonly SandboxMount[];
-  /** Names that lead to loopback inside, for clients that know no proxy. Left out: none. */
-  hosts?: readonly string[];
   runtime: string;
   cpus: number;
   /** Bytes, without swap. */

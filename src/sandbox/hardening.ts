@@ -19,6 +19,7 @@ export const sandboxPaths = {
   temporary: "/tmp",
   socket: "/run/sallyport",
   authority: "/run/sallyport/ca.pem",
+  hosts: "/etc/hosts",
   entry: "/opt/sallyport/entry",
   path: "/opt/sallyport/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 } as const;
@@ -98,10 +99,6 @@ export function baseEnvironment(hasSocket: boolean): Record<string, string> {
   };
 }
 
-function extraHosts(spec: SandboxSpec): string[] {
-  return (spec.hosts ?? []).map((name) => `${name}:127.0.0.1`);
-}
-
 /** What is asked of the engine for one sandbox. Pure. */
 export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptions {
   const { uid, gid } = sandboxOwner;
@@ -129,7 +126,7 @@ export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptio
       Dns: ["127.0.0.1"],
       DnsSearch: ["."],
       DnsOptions: [],
-      ExtraHosts: extraHosts(spec),
+      ExtraHosts: [],
       Runtime: spec.runtime,
       Init: true,
       Privileged: false,
@@ -186,7 +183,7 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
   const must = (name: string, ok: boolean, found: unknown) => {
     if (!ok) differences.push(`${name} is ${JSON.stringify(found)}`);
   };
-  must("hosts", (host.ExtraHosts ?? []).join() === extraHosts(spec).join(), host.ExtraHosts);
+  must("hosts", (host.ExtraHosts ?? []).length === 0, host.ExtraHosts);
   must("image", made.Image === spec.image, made.Image);
   must("user", made.Config.User === `${sandboxOwner.uid}:${sandboxOwner.gid}`, made.Config.User);
   must("network", host.NetworkMode === "none" && network.every((name) => name === "none"), [

@@ -95,7 +95,7 @@ export async function tlsRecorder(
     request.on("error", () => undefined);
     answer(request, response);
   });
-  server.on("connection", (socket) => {
+  server.on("connection", (socket: Socket) => {
     connections += 1;
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));

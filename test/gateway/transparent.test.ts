@@ -1,5 +1,5 @@
 /** Clients that know no proxy: the name they say in TLS or in Host is decided like a proxy's request. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { laneEntries, transparentFor } from "../../src/gateway/transparent.ts";
@@ -40,13 +40,14 @@ test("only exact names on the schemes' own ports are led to loopback, and only t
   for (const [rules, hosts, sockets] of cases) {
     const network = rules as Parameters<typeof transparentFor>[0];
     expect(transparentFor(network).hosts).toEqual(hosts);
-    expect(laneEntries(network)).toEqual(["ca.pem", "host.sock", ...sockets]);
+    expect(laneEntries(network)).toEqual(["ca.pem", "host.sock", ...(hosts.length > 0 ? ["hosts"] : []), ...sockets]);
   }
 });
 
 test("a lane's directory holds what it needs and no more", async () => {
   const lane = await rig.lane({ network: [{ host: "a.example" }] });
-  expect(readdirSync(dirname(lane)).sort()).toEqual(["ca.pem", "host.sock", "http.sock", "https.sock"]);
+  expect(readdirSync(dirname(lane)).sort()).toEqual(["ca.pem", "host.sock", "hosts", "http.sock", "https.sock"]);
+  expect(readFileSync(join(dirname(lane), "hosts"), "utf8")).toContain("127.0.0.1 a.example\n");
   await rig.gateway.closeLane(lane.split("/").at(-2) ?? "");
   expect(() => readdirSync(dirname(lane))).toThrow("ENOENT");
 });
