@@ -1,6 +1,6 @@
 /** Runs a program whose output is a secret, such as a vault's command line. No shell, bounded in time and output. */
 import { spawn } from "node:child_process";
-import { lstat } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { faultAround } from "./file-source.ts";
 
 /** Bytes of output that are taken. */
@@ -17,18 +17,23 @@ export async function runSecretProgram(
   owner: number,
 ): Promise<{ text: string } | { fault: string }> {
   const [program, ...args] = command;
-  const found = await lstat(program).catch((error: NodeJS.ErrnoException) => error);
-  if (found instanceof Error) return { fault: `the program is not there (${found.code ?? "unknown"})` };
+  // What is checked is what is run: links are followed once, here.
+  const real = await realpath(program).catch((error: NodeJS.ErrnoException) => error);
+  if (real instanceof Error) return { fault: `the program is not there (${real.code ?? "unknown"})` };
+  const found = await lstat(real);
   // It runs with the daemon's rights: whoever can change it has them.
   if (!found.isFile()) return { fault: "the program is not a regular file" };
   if (found.uid !== owner && found.uid !== 0) return { fault: `the program belongs to uid ${found.uid}` };
   if ((found.mode & 0o022) !== 0) return { fault: "the program can be written by others" };
-  const around = await faultAround(program, owner);
+  const link = await lstat(program);
+  if (link.uid !== owner && link.uid !== 0) return { fault: `the link to the program belongs to uid ${link.uid}` };
+  const around = (await faultAround(program, owner, true)) ?? (await faultAround(real, owner));
   if (around) return { fault: around };
 
   const { promise, resolve } = Promise.withResolvers<{ text: string } | { fault: string }>();
   // A group of its own: a program that leaves a child holding the pipe must not outlive its time.
-  const child = spawn(program, args, {
+  const child = spawn(real, args, {
+    argv0: program,
     cwd: "/",
     env: { ...environment },
     stdio: ["ignore", "pipe", "ignore"],

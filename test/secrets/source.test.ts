@@ -184,6 +184,22 @@ describe("exec:", () => {
   test("endless output is cut", async () => {
     expect(await refusal(`exec:${program("yes abcdefgh")}`)).toMatch(/more than 65536 bytes/);
   });
+  test("a program behind root's own links is run under the name that it was called by; behind others' it is not", async () => {
+    expect(await resolve("exec:/bin/echo canary-behind-a-link")).toBe("canary-behind-a-link");
+    const real = program(`echo ${value}`);
+    symlinkSync(real, `${real}-link`);
+    expect(await resolve(`exec:${real}-link`)).toBe(value);
+    execFileSync("chown", ["-h", "10001", `${real}-link`]);
+    expect(await refusal(`exec:${real}-link`)).toMatch(/link to the program belongs to uid 10001/);
+    const lax = join(directory, "lax");
+    mkdirSync(lax);
+    chmodSync(lax, 0o777);
+    symlinkSync(real, join(lax, "vault"));
+    expect(await refusal(`exec:${lax}/vault`)).toMatch(/can be written by others/);
+    const inside = file(`#!/bin/sh\necho ${value}\n`, 0o700, "lax/real");
+    symlinkSync(inside, join(directory, "into-lax"));
+    expect(await refusal(`exec:${directory}/into-lax`)).toMatch(/can be written by others/);
+  });
   test("a program that others can change is refused", async () => {
     expect(await refusal(`exec:${program(`echo ${value}`, 0o722)}`)).toMatch(/written by others/);
     const foreign = program(`echo ${value}`, 0o755);
