@@ -12,8 +12,10 @@ import {
   isSeq,
   LineCounter,
   type Node,
+  type Pair,
   parseDocument as parseYaml,
   visit,
+  type YAMLMap,
 } from "yaml";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import { explainIssues, type KeyPath, type Problem, type Schema } from "./issues.ts";
@@ -213,7 +215,7 @@ function offsetOf(document: Document.Parsed, path: KeyPath, key: boolean): numbe
   let offset = (node as Node | null)?.range?.[0] ?? 0;
   for (const [depth, part] of path.entries()) {
     if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === part);
+      const pair = pairsOf(node).get(part);
       if (!pair) break;
       const onKey =
         (key && depth === path.length - 1) || (isMap(pair.value) && !pair.value.flow) || !isScalar(pair.value);
@@ -226,3 +228,16 @@ function offsetOf(document: Document.Parsed, path: KeyPath, key: boolean): numbe
   }
   return offset;
 }
+
+/** A mapping's entries by key, kept: a search for each of many problems would take time quadratic in the keys. */
+const pairsOf = (() => {
+  const known = new WeakMap<YAMLMap, Map<unknown, Pair>>();
+  return (node: YAMLMap): Map<unknown, Pair> => {
+    let pairs = known.get(node);
+    if (!pairs) {
+      pairs = new Map(node.items.map((pair) => [isScalar(pair.key) ? pair.key.value : undefined, pair]));
+      known.set(node, pairs);
+    }
+    return pairs;
+  };
+})();

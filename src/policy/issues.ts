@@ -43,11 +43,12 @@ function explain(
   const name = showPath(path);
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(schema, path);
-    return issue.keys.map((key) => {
+    return issue.keys.map((key, index) => {
       const full = [...path, key];
       const dotted = full.filter((part) => typeof part === "string").join(".");
       const own = Object.hasOwn(reasons, dotted) ? reasons[dotted] : undefined;
-      const meant = nearest(key, known);
+      // A hint for each of very many keys would take longer than anyone reads.
+      const meant = index < 50 ? nearest(key, known) : undefined;
       const hint = meant
         ? `; did you mean \`${meant}\`?`
         : known.length > 0
