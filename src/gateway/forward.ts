@@ -18,6 +18,8 @@ export interface Forward {
   response: ServerResponse;
   dispatcher: Dispatcher;
   method: string;
+  /** The rule that allowed it. */
+  rule: string;
   /** Path and query, as decided and prepared. */
   path: string;
   /** Names and values in turn, as prepared. */
@@ -72,7 +74,7 @@ export function forward(exchange: Forward): Promise<Outcome & { refused?: Refusa
   const large = () => cut("response-too-large", 502, `the answer is larger than ${limits.response} bytes`);
   const refuse = (refusal: Refusal) => {
     refused = refusal;
-    cut(refusal.code, 403, refusal.why, refusal.rule, refusal.next);
+    cut(refusal.code, 403, refusal.why, refusal.rule ?? exchange.rule, refusal.next);
   };
   response.on("close", gone);
 

@@ -61,6 +61,7 @@ export function createServe(context: ServeContext): Serve {
       response: exchange.response,
       dispatcher,
       method: found.grant.request.method,
+      rule: found.grant.rule,
       path: prefix + ready.prepared.target,
       headers: headers.length > 0 ? [...ready.prepared.headers, ...headers] : ready.prepared.headers,
       body: checked.ok && checked.body,
