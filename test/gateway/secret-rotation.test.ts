@@ -145,7 +145,7 @@ describe("only what a policy names", () => {
     await using fresh = await startSecretRig();
     delete process.env.SALLYPORT_TEST_CANARY;
     const path = join(fresh.directory, "env.sh");
-    writeFileSync(path, ["#!/bin/sh", 'echo "seen:${SALLYPORT_TEST_CANARY:-nothing-at-all}"'].join("\n"));
+    writeFileSync(path, '#!/bin/sh\necho "seen:$(printenv SALLYPORT_TEST_CANARY || echo nothing-at-all)"\n');
     chmodSync(path, 0o700);
     await fresh.gateway.holdSecrets("d-env", {
       variable: { from: "env:SALLYPORT_TEST_CANARY", header: "a" },
