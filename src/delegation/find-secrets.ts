@@ -53,7 +53,12 @@ export async function findSecrets(
   return findings.slice(0, 50);
 }
 
-async function namesBefore(quarantine: Quarantine, base: string, path: string, secrets: LoopTools["secrets"]): Promise<string[]> {
+async function namesBefore(
+  quarantine: Quarantine,
+  base: string,
+  path: string,
+  secrets: LoopTools["secrets"],
+): Promise<string[]> {
   const bytes = await quarantine.readBlob(`${base}:${path}`).catch(() => undefined);
   return bytes ? secrets.contains(bytes) : [];
 }

@@ -1,11 +1,12 @@
 /** One role's turn: gateway lane, sandbox, and what the ledger says about both. The only place that knows all three. */
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import type { Event } from "../domain/event.ts";
 import { delegationIdFrom } from "../domain/identity.ts";
 import type { Gateway } from "../gateway/process.ts";
 import { bindSecrets } from "../gateway/secret-lane.ts";
-import { transparentFor } from "../gateway/transparent.ts";
+import { laneFiles, transparentFor } from "../gateway/transparent.ts";
 import type { Sandbox, SandboxEngine } from "../sandbox/engine.ts";
 import { sandboxPaths } from "../sandbox/hardening.ts";
 import type { RoleRun, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
@@ -70,6 +71,9 @@ export function roleRunner(tools: {
         opened = true;
         // Read-only: the socket can be connected to, but not replaced or removed (ATTACKS F9).
         mounts.push({ source: directory, target: sandboxPaths.socket, writable: false });
+        if (transparentFor(network).hosts.length > 0) {
+          mounts.push({ source: join(directory, laneFiles.hosts), target: sandboxPaths.hosts, writable: false });
+        }
       }
       const sandbox = await tools.engine.start({
         id,
@@ -80,7 +84,6 @@ export function roleRunner(tools: {
         environment: { ...role.environment, ...placeholders },
         directory: role.directory,
         mounts,
-        hosts: role.lane ? transparentFor(role.lane.network).hosts : [],
         runtime: role.limits.runtime,
         cpus: role.limits.cpus,
         memory: role.limits.memory,
