@@ -15,11 +15,10 @@ import {
   parseDocument as parseYaml,
   visit,
 } from "yaml";
-import type { z } from "zod";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
-import { explainIssues, type KeyPath, type Problem } from "./issues.ts";
+import { explainIssues, type KeyPath, type Problem, type Schema } from "./issues.ts";
 
-export type { KeyPath, Problem } from "./issues.ts";
+export type { KeyPath, Problem, Schema } from "./issues.ts";
 
 /** A document's text with the places of its parts. */
 export interface Source {
@@ -32,17 +31,18 @@ export interface Source {
 
 const bytesMax = 1024 ** 2;
 const levelsMax = 64;
+const placedMax = 100;
 const forbiddenKeys = new Set(["__proto__", "constructor", "prototype"]);
 const sources = new WeakMap<object, Source>();
 
 /** Parses and checks a document. Throws a SallyportError with `code` that names every problem as `file:line:column`. */
-export function parseDocument<S extends z.ZodType>(text: string, file: string, schema: S, code: ErrorCode): z.infer<S> {
+export function parseDocument<T>(text: string, file: string, schema: Schema<T>, code: ErrorCode): T {
   const source = parseSource(text, file, code);
   return checkSource(source, schema, code);
 }
 
 /** Reads a file and parses it as `parseDocument` does. Only a regular file of at most 1 MiB is read. */
-export async function loadDocument<S extends z.ZodType>(path: string, schema: S, code: ErrorCode): Promise<z.infer<S>> {
+export async function loadDocument<T>(path: string, schema: Schema<T>, code: ErrorCode): Promise<T> {
   return parseDocument(await readText(path, code), path, schema, code);
 }
 
@@ -104,7 +104,8 @@ export function parseSource(text: string, file: string, code: ErrorCode): Source
       merge: false,
       prettyErrors: false,
       lineCounter: lines,
-      logLevel: "silent",
+      // Not "silent": that would also silence the error about a second document.
+      logLevel: "error",
     });
     problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ offset: pos[0], message }));
     if (problems.length === 0) problems = plainnessProblems(document);
@@ -124,13 +125,13 @@ export function parseSource(text: string, file: string, code: ErrorCode): Source
 }
 
 /** Checks a parsed document against a schema; `reasons` replaces the message for keys (by dotted path) that it names. */
-export function checkSource<S extends z.ZodType>(
+export function checkSource<T>(
   source: Source,
-  schema: S,
+  schema: Schema<T>,
   code: ErrorCode,
   reasons: Record<string, string> = {},
   more: readonly Problem[] = [],
-): z.infer<S> {
+): T {
   const result = schema.safeParse(source.raw);
   const problems = [
     ...(result.success ? [] : explainIssues(result.error.issues, source.raw, schema, reasons)),
@@ -143,7 +144,8 @@ export function checkSource<S extends z.ZodType>(
 
 /** One error for all problems of a document, in the order of their lines. */
 export function documentError(source: Source, problems: readonly Problem[], code: ErrorCode): SallyportError {
-  const placed = problems.map((problem) => {
+  // Finding a place takes time in the keys around it: a document of nothing but wrong keys must not take their square.
+  const placed = problems.slice(0, placedMax).map((problem) => {
     const at = source.where(problem.path, problem.key ?? false);
     return { at, order: at.split(":").slice(-2).map(Number), text: `${at} ${problem.message}` };
   });
@@ -151,7 +153,7 @@ export function documentError(source: Source, problems: readonly Problem[], code
   return problemsError(
     source.file,
     placed.slice(0, 20).map(({ text }) => text),
-    placed.length,
+    problems.length,
     code,
   );
 }
@@ -181,8 +183,8 @@ function plainnessProblems(document: Document.Parsed): { offset: number; message
   if (document.directives.yaml.explicit)
     report(document.contents, "found a %YAML directive: this is YAML 1.2 without one");
   visit(document, (key, node, ancestors) => {
-    if (isDocument(node)) return undefined;
-    if (ancestors.length > levelsMax * 2) {
+    if (node === null || isDocument(node)) return undefined;
+    if (ancestors.reduce((levels, above) => levels + (isMap(above) || isSeq(above) ? 1 : 0), 0) > levelsMax) {
       report(node, `found more than ${levelsMax} levels`);
       return visit.BREAK;
     }

@@ -1,7 +1,14 @@
 /** Schema issues as sentences: what was found, what was expected, and the key that was probably meant. */
-import type { z } from "zod";
+import type { policyFile } from "../domain/policy.ts";
 
-type Issue = z.core.$ZodIssue;
+/** What a schema says is wrong, in the words of the schema library. */
+export type Issue = Extract<ReturnType<typeof policyFile.safeParse>, { success: false }>["error"]["issues"][number];
+
+/** A schema, as far as reading documents needs to know it. */
+export interface Schema<T> {
+  safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: Issue[] } };
+}
+
 type Path = KeyPath;
 
 export type KeyPath = readonly (string | number)[];
@@ -18,7 +25,7 @@ export interface Problem {
 export function explainIssues(
   issues: readonly Issue[],
   raw: unknown,
-  schema: z.ZodType,
+  schema: Schema<unknown>,
   reasons: Record<string, string>,
 ): Problem[] {
   return issues.flatMap((issue) => explain(issue, [], raw, schema, reasons));
@@ -28,7 +35,7 @@ function explain(
   issue: Issue,
   above: Path,
   raw: unknown,
-  schema: z.ZodType,
+  schema: Schema<unknown>,
   reasons: Record<string, string>,
 ): Problem[] {
   const path = [...above, ...issue.path.map((part) => (typeof part === "number" ? part : String(part)))];
@@ -146,7 +153,7 @@ function valueAt(raw: unknown, path: Path): unknown {
 }
 
 /** The keys that the schema knows at a path; empty where it takes any. */
-function knownKeys(schema: z.ZodType, path: Path): string[] {
+function knownKeys(schema: Schema<unknown>, path: Path): string[] {
   let candidates: Definition[] = unwrap(schema as unknown as Typed);
   for (const part of path) {
     candidates = candidates.flatMap((def): Definition[] => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { networkRule, type NetworkRule } from "../../src/domain/policy.ts";
+import { type NetworkRule, networkRule } from "../../src/domain/policy.ts";
 import { type CanonicalRequest, canonicalRequest } from "../../src/policy/canonical-request.ts";
 import { compileRules, decideRequest, decideTunnel } from "../../src/policy/decide.ts";
 import { ruleProblems } from "../../src/policy/rules.ts";
@@ -20,7 +20,11 @@ const code = (rules: NetworkRule[], line: string) => {
 describe("a decision", () => {
   test("no rules, an empty list and another host are all denied (N1)", () => {
     for (const rules of [undefined, [], [{ host: "other.org" }]]) {
-      expect(decideRequest(rules, request("GET https://example.org/"))).toMatchObject({ allow: false, code: "no-rule", rule: "none" });
+      expect(decideRequest(rules, request("GET https://example.org/"))).toMatchObject({
+        allow: false,
+        code: "no-rule",
+        rule: "none",
+      });
       expect(decideTunnel(rules, "example.org", 443)).toMatchObject({ allow: false, code: "no-rule" });
     }
   });
@@ -68,15 +72,25 @@ describe("a decision", () => {
   });
 
   test("any one rule allows; the nearest one explains a denial", () => {
-    const rules: NetworkRule[] = [{ host: "a.org", port: 8443 }, { host: "a.org", methods: ["GET"] }, { host: "a.org", methods: ["POST"], paths: ["/x"] }];
+    const rules: NetworkRule[] = [
+      { host: "a.org", port: 8443 },
+      { host: "a.org", methods: ["GET"] },
+      { host: "a.org", methods: ["POST"], paths: ["/x"] },
+    ];
     expect(code(rules, "POST https://a.org/x")).toBe("network[2] a.org");
     const decision = decideRequest(rules, request("POST https://a.org/y"));
     expect(decision).toMatchObject({ allow: false, code: "path", rule: "network[2] a.org" });
-    expect(decision.allow ? "" : decision.next).toBe(`- { host: a.org, methods: [POST], paths: ["/x", "/y"] }  # in place of network[2]`);
+    expect(decision.allow ? "" : decision.next).toBe(
+      `- { host: a.org, methods: [POST], paths: ["/x", "/y"] }  # in place of network[2]`,
+    );
   });
 
   test("an allowing rule hands on the addresses it names, and no others", () => {
-    expect(decideRequest([{ host: "db", addresses: ["10.0.0.1"] }], request("GET http://db/"))).toMatchObject({ allow: true, index: 0, addresses: ["10.0.0.1"] });
+    expect(decideRequest([{ host: "db", addresses: ["10.0.0.1"] }], request("GET http://db/"))).toMatchObject({
+      allow: true,
+      index: 0,
+      addresses: ["10.0.0.1"],
+    });
     expect(decideRequest([{ host: "db" }], request("GET http://db/"))).toMatchObject({ allow: true, addresses: [] });
   });
 
@@ -117,7 +131,19 @@ const requests = fc
     fc.constantFrom("http", "https"),
     fc.constantFrom(...hosts),
     fc.constantFrom("", ":80", ":8443"),
-    fc.constantFrom("/", "/a", "/a/b", "/a/", "/b/c", "/a/..%2fz", "/a(x)*", "/%7Bq%7D", "/x;y", "/caf%C3%A9", "/q/%2541"),
+    fc.constantFrom(
+      "/",
+      "/a",
+      "/a/b",
+      "/a/",
+      "/b/c",
+      "/a/..%2fz",
+      "/a(x)*",
+      "/%7Bq%7D",
+      "/x;y",
+      "/caf%C3%A9",
+      "/q/%2541",
+    ),
   )
   .map(([method, scheme, host, port, path]) => request(`${method} ${scheme}://${host}${port}${path}`));
 
@@ -137,7 +163,12 @@ describe("what a denial says next", () => {
   });
 
   test("the line for a tunnel allows the tunnel", () => {
-    for (const [host, port] of [["a.org", 443], ["a.org", 8443], ["10.0.0.1", 443], ["::1", 22]] as const) {
+    for (const [host, port] of [
+      ["a.org", 443],
+      ["a.org", 8443],
+      ["10.0.0.1", 443],
+      ["::1", 22],
+    ] as const) {
       const decision = decideTunnel([{ host: "a.org", methods: ["GET"] }], host, port);
       const [suggested] = parse(decision.allow ? "" : decision.next) as [NetworkRule];
       expect(ruleProblems(suggested, [])).toEqual([]);
@@ -147,7 +178,11 @@ describe("what a denial says next", () => {
 });
 
 test("a thousand rules cost a decision what one does: tens of thousands a second", () => {
-  const rules: NetworkRule[] = Array.from({ length: 1000 }, (_, i) => ({ host: i % 2 ? `*.host${i}.example.org` : `host${i}.example.org`, methods: ["GET"], paths: ["/a/**"] }));
+  const rules: NetworkRule[] = Array.from({ length: 1000 }, (_, i) => ({
+    host: i % 2 ? `*.host${i}.example.org` : `host${i}.example.org`,
+    methods: ["GET"],
+    paths: ["/a/**"],
+  }));
   const compiled = compileRules(rules);
   const hit = request("GET https://x.host999.example.org/a/b/c");
   const miss = request("GET https://nobody.example.org/a/b/c");

@@ -24,21 +24,48 @@ describe("the glob language", () => {
     for (const path of no) expect(matches(pattern, path), path).toBe(false);
   });
 
-  test.each(["a\\*", "!(a)", "+(a)", "a/../b", "./a", "a//b", "a**", "**/**", "!a", "[^a]", "[.-0]", "[z-a]", "[", "{a}", "{a,{b,c}}", "a{b", "{.,a}./b", "{a,b/c}", "x\ny", "\ud800"])(
-    "%j is not in it",
-    (pattern) => {
-      expect(globProblem(pattern)).toBeTypeOf("string");
-      expect(() => compileGlob(pattern)).toThrow(RangeError);
-    },
-  );
+  test.each([
+    "a\\*",
+    "!(a)",
+    "+(a)",
+    "a/../b",
+    "./a",
+    "a//b",
+    "a**",
+    "**/**",
+    "!a",
+    "[^a]",
+    "[.-0]",
+    "[z-a]",
+    "[",
+    "{a}",
+    "{a,{b,c}}",
+    "a{b",
+    "{.,a}./b",
+    "{a,b/c}",
+    "x\ny",
+    "\ud800",
+  ])("%j is not in it", (pattern) => {
+    expect(globProblem(pattern)).toBeTypeOf("string");
+    expect(() => compileGlob(pattern)).toThrow(RangeError);
+  });
 
+  // Left out: `*.*`, where picomatch wants a character after the dot and a run here may be empty.
   test("agrees with picomatch on what both understand", () => {
     const segment = fc.oneof(
       fc.stringMatching(/^[ab.*?]{1,5}$/).filter((s) => !s.includes("**") && !/^\.+$/.test(s)),
       fc.constantFrom("**", "{a,b}", "[ab]*", "a"),
     );
-    const pattern = fc.array(segment, { minLength: 1, maxLength: 4 }).map((s) => s.join("/")).filter((p) => globProblem(p) === undefined);
-    const path = fc.array(fc.stringMatching(/^[ab.]{1,5}$/).filter((s) => !/^\.+$/.test(s)), { minLength: 1, maxLength: 5 }).map((s) => s.join("/"));
+    const pattern = fc
+      .array(segment, { minLength: 1, maxLength: 4 })
+      .map((s) => s.join("/"))
+      .filter((p) => globProblem(p) === undefined && !p.includes("*.*"));
+    const path = fc
+      .array(
+        fc.stringMatching(/^[ab.]{1,5}$/).filter((s) => !/^\.+$/.test(s)),
+        { minLength: 1, maxLength: 5 },
+      )
+      .map((s) => s.join("/"));
     fc.assert(
       fc.property(pattern, path, (p, s) => {
         expect(matches(p, s)).toBe(picomatch(p, { dot: true, strictSlashes: true, noextglob: true, flags: "s" })(s));

@@ -28,7 +28,9 @@ const child = async (text: string) => {
 
 describe("extends", () => {
   test("lays the child over the parent field by field; lists are replaced, `protected` only grows", async () => {
-    const policy = await child("sandbox: { cpus: 1 }\nfilesystem: { writable: [], protected: [x] }\nnetwork: []\nbudget: { wall: 5m }\nverifier: { intent: false }\n");
+    const policy = await child(
+      "sandbox: { cpus: 1 }\nfilesystem: { writable: [], protected: [x] }\nnetwork: []\nbudget: { wall: 5m }\nverifier: { intent: false }\n",
+    );
     expect(policy).toMatchObject({
       name: "child",
       sandbox: { cpus: 1, memory: 2 * 1024 ** 3 },
@@ -44,9 +46,15 @@ describe("extends", () => {
   test("a cycle, a missing parent and a name that is a path are refused", async () => {
     await put("a", "version: 1\nextends: b\n");
     await put("b", "version: 1\nextends: a\n");
-    await expect(load("a")).rejects.toMatchObject({ code: "policy-invalid", message: expect.stringMatching(/b\.yaml:2:10 .*a -> b -> a/) });
+    await expect(load("a")).rejects.toMatchObject({
+      code: "policy-invalid",
+      message: expect.stringMatching(/b\.yaml:2:10 .*a -> b -> a/),
+    });
     await put("c", "version: 1\nextends: nobody\n");
-    await expect(load("c")).rejects.toMatchObject({ code: "policy-invalid", message: expect.stringMatching(/c\.yaml:2:10 .*nobody/) });
+    await expect(load("c")).rejects.toMatchObject({
+      code: "policy-invalid",
+      message: expect.stringMatching(/c\.yaml:2:10 .*nobody/),
+    });
     await put("d", "version: 1\nextends: ../whole\n");
     await expect(load("d")).rejects.toMatchObject({ code: "policy-invalid" });
     await expect(load("../whole")).rejects.toMatchObject({ code: "policy-invalid" });
@@ -68,13 +76,21 @@ describe("extends", () => {
 });
 
 describe("what must be settled is, or is refused by its name", () => {
-  test.each(["sandbox.memory", "filesystem.protected", "budget.attempts", "budget.requests", "verifier.harness"])("%s", async (key) => {
-    const [section = "", field = ""] = key.split(".");
-    const text = whole.replace(new RegExp(`(${section}: \\{.*?)${field}: (?:\\[[^\\]]*\\]|[^,}]*)[, ]*`), "$1").replace(/, \}/g, " }");
-    expect(text).not.toBe(whole);
-    await put("part", text);
-    await expect(load("part")).rejects.toMatchObject({ code: "policy-invalid", message: expect.stringContaining(`${key}: missing`) });
-  });
+  test.each(["sandbox.memory", "filesystem.protected", "budget.attempts", "budget.requests", "verifier.harness"])(
+    "%s",
+    async (key) => {
+      const [section = "", field = ""] = key.split(".");
+      const text = whole
+        .replace(new RegExp(`(${section}: \\{.*?)${field}: (?:\\[[^\\]]*\\]|[^,}]*)[, ]*`), "$1")
+        .replace(/, \}/g, " }");
+      expect(text).not.toBe(whole);
+      await put("part", text);
+      await expect(load("part")).rejects.toMatchObject({
+        code: "policy-invalid",
+        message: expect.stringContaining(`${key}: missing`),
+      });
+    },
+  );
 
   test.each([
     ["network:\n  - { host: '*' }", /:4:13 .*every host/],
@@ -94,7 +110,8 @@ describe("what must be settled is, or is refused by its name", () => {
     ["models:\n  m: { base: 'https://10.0.0.1/' }", /addresses/],
     ["models:\n  m: { base: 'https://u:p@example.org/' }", /user information/],
     ["filesystem: { writable: ['src/'] }", /dir\/\*\*/],
-    ["filesystem: { writable: ['!(src)'] }", /extended glob/],
+    ["filesystem: { writable: ['!(src)'] }", /leading/],
+    ["filesystem: { writable: ['a/+(src)'] }", /extended glob/],
     ["tests: { run: x, report: junit, evidence: [] }", /tests\.runner is missing/],
     ["tests: { run: x, report: exit, plant: test, evidence: [] }", /only for/],
     ["tests: { run: x, report: junit, runner: node-test, plant: ../x, evidence: [] }", /not a folder/],
@@ -105,7 +122,11 @@ describe("what must be settled is, or is refused by its name", () => {
     ["budget: { attempts: 0 }", /at least 1/],
     ["network:\n  - { host: a.org, tls: passthrough }", /unknown key `network\[0\]\.tls`/],
   ])("%j is refused with its line", async (text, message) => {
-    await expect(child(text)).rejects.toMatchObject({ code: "policy-invalid", message: expect.stringMatching(message), at: expect.stringMatching(/child\.yaml:\d+:\d+$/) });
+    await expect(child(text)).rejects.toMatchObject({
+      code: "policy-invalid",
+      message: expect.stringMatching(message),
+      at: expect.stringMatching(/child\.yaml:\d+:\d+$/),
+    });
   });
 
   test.each([
@@ -131,7 +152,10 @@ test("the digest follows what is enforced, and not how it is written", async () 
 });
 
 test("a policy's own expectations are checked, each failure with its reason and line", async () => {
-  await put("own", `version: 1\nextends: whole\nexpect:\n  - { request: "GET https://a.org/", is: allow }\n  - { request: "GET https://b.org/", is: allow }\n  - { request: "GET https://a.org/", is: deny }\n`);
+  await put(
+    "own",
+    `version: 1\nextends: whole\nexpect:\n  - { request: "GET https://a.org/", is: allow }\n  - { request: "GET https://b.org/", is: allow }\n  - { request: "GET https://a.org/", is: deny }\n`,
+  );
   const own = await loadPolicyFile(join(directory, "own.yaml"));
   const failures = checkExpectations(own.policy, own.expect);
   expect(failures).toMatchObject([
@@ -143,9 +167,21 @@ test("a policy's own expectations are checked, each failure with its reason and 
 
 test("an explanation says what is decided, forwarded, and what would change it", async () => {
   const policy = await child("models:\n  m: { base: 'https://api.example.org/v1' }\n");
-  expect(explain(policy, "get", "https://A.org/x/../y?q")).toMatchObject({ allow: true, rule: "network[0] a.org", request: { path: "/y", query: "q" } });
+  expect(explain(policy, "get", "https://A.org/x/../y?q")).toMatchObject({
+    allow: true,
+    rule: "network[0] a.org",
+    request: { path: "/y", query: "q" },
+  });
   const denied = explain(policy, "POST", "https://api.example.org/v1/messages");
-  expect(denied).toMatchObject({ allow: false, code: "no-rule", next: "- { host: api.example.org, methods: [POST], paths: [\"/v1/messages\"] }" });
+  expect(denied).toMatchObject({
+    allow: false,
+    code: "no-rule",
+    next: '- { host: api.example.org, methods: [POST], paths: ["/v1/messages"] }',
+  });
   expect(denied.text.join("\n")).toMatch(/model route `m`/);
-  expect(explain(policy, "GET", "https://u@a.org/")).toMatchObject({ allow: false, code: "malformed", request: undefined });
+  expect(explain(policy, "GET", "https://u@a.org/")).toMatchObject({
+    allow: false,
+    code: "malformed",
+    request: undefined,
+  });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { brief as briefSchema, type Brief } from "../../src/domain/brief.ts";
+import { type Brief, brief as briefSchema } from "../../src/domain/brief.ts";
 import type { SallyportError } from "../../src/domain/error.ts";
 import type { NetworkRule, Policy } from "../../src/domain/policy.ts";
 import { canonicalRequest } from "../../src/policy/canonical-request.ts";
@@ -21,12 +21,22 @@ const policy: Policy = {
     { host: "*.example.org", scheme: "https", paths: ["/public/**"] },
     { host: "db.internal", port: 8080, scheme: "http", addresses: ["10.0.0.1", "10.0.0.2"] },
   ],
-  models: { anthropic: { base: "https://api.example.com" }, local: { base: "http://localhost:1/", addresses: ["127.0.0.1"] } },
+  models: {
+    anthropic: { base: "https://api.example.com" },
+    local: { base: "http://localhost:1/", addresses: ["127.0.0.1"] },
+  },
   budget: { wall: 600_000, requests: 200, attempts: 3, patch: 524_288, output: 16_777_216 },
   verifier: { harness: "skeptic-rules", intent: true },
 };
 const brief = (lines: Partial<Brief>): Brief => ({
-  title: "A title", intent: "i", instructions: "x", accept: [{ id: "A1", must: "m", checks: [] }], executor: "codex", policy: "ceiling", breaks: [], ...lines,
+  title: "A title",
+  intent: "i",
+  instructions: "x",
+  accept: [{ id: "A1", must: "m", checks: [] }],
+  executor: "codex",
+  policy: "ceiling",
+  breaks: [],
+  ...lines,
 });
 const refusal = (lines: Partial<Brief>): SallyportError | undefined => {
   try {
@@ -47,7 +57,19 @@ describe("a brief only takes away", () => {
 
   test.each<[Partial<Brief>]>([
     [{ writable: ["src/**"] }],
-    [{ writable: ["src/a/**", "src/x.ts", "src/**/y.ts", "README.md", "packages/*/test/**", "packages/a/test/b/*.ts", "{src/a,src/b}"].slice(0, 6) }],
+    [
+      {
+        writable: [
+          "src/a/**",
+          "src/x.ts",
+          "src/**/y.ts",
+          "README.md",
+          "packages/*/test/**",
+          "packages/a/test/b/*.ts",
+          "{src/a,src/b}",
+        ].slice(0, 6),
+      },
+    ],
     [{ visible: ["src/**"] }],
     [{ network: [{ host: "registry.npmjs.org", methods: ["GET"] }] }],
     [{ network: [{ host: "registry.npmjs.org", scheme: "https", methods: ["HEAD"], paths: ["/left-pad"] }] }],
@@ -76,7 +98,10 @@ describe("a brief only takes away", () => {
     [{ network: [{ host: "a.example.org", paths: ["/public/**"] }] }, /network/],
     [{ network: [{ host: "a.example.org", scheme: "https" }] }, /network/],
     [{ network: [{ host: "a.example.org", scheme: "https", paths: ["/**"] }] }, /network/],
-    [{ network: [{ host: "a.example.org", scheme: "https", paths: ["/public/**"], addresses: ["10.0.0.1"] }] }, /network/],
+    [
+      { network: [{ host: "a.example.org", scheme: "https", paths: ["/public/**"], addresses: ["10.0.0.1"] }] },
+      /network/,
+    ],
     [{ network: [{ host: "db.internal", port: 8080, scheme: "http", addresses: ["10.0.0.3"] }] }, /network/],
     [{ network: [{ host: "db.internal", port: 8080, scheme: "http" }] }, /network/],
     [{ models: ["openai"] }, /models\[0\]: openai/],
@@ -116,19 +141,26 @@ const pattern = fc
   .array(fc.constantFrom("a", "b", "*", "**", "a*", "?", "{a,b}", "[ab]", "ab"), { minLength: 1, maxLength: 4 })
   .map((segments) => segments.join("/"))
   .filter((text) => globProblem(text) === undefined);
-const path = fc.array(fc.constantFrom("a", "b", "ab", "aa", "c"), { minLength: 1, maxLength: 5 }).map((segments) => segments.join("/"));
+const path = fc
+  .array(fc.constantFrom("a", "b", "ab", "aa", "c"), { minLength: 1, maxLength: 5 })
+  .map((segments) => segments.join("/"));
 
 describe("coverage is sound", () => {
   test("a covered pattern matches nothing that its parents do not", () => {
     let covered = 0;
     fc.assert(
-      fc.property(pattern, fc.array(pattern, { maxLength: 3 }), fc.array(path, { minLength: 5, maxLength: 20 }), (child, parents, paths) => {
-        if (!patternCovered(child, parents)) return;
-        covered += 1;
-        const inner = pathMatcher([child]);
-        const outer = pathMatcher(parents);
-        for (const text of paths) if (inner(text)) expect(outer(text), text).toBe(true);
-      }),
+      fc.property(
+        pattern,
+        fc.array(pattern, { maxLength: 3 }),
+        fc.array(path, { minLength: 5, maxLength: 20 }),
+        (child, parents, paths) => {
+          if (!patternCovered(child, parents)) return;
+          covered += 1;
+          const inner = pathMatcher([child]);
+          const outer = pathMatcher(parents);
+          for (const text of paths) if (inner(text)) expect(outer(text), text).toBe(true);
+        },
+      ),
       { numRuns: 5000 },
     );
     expect(covered).toBeGreaterThan(100);
@@ -147,7 +179,11 @@ describe("coverage is sound", () => {
   );
   const requests = ["a.org", "b.a.org", "c.b.a.org"].flatMap((host) =>
     ["http", "https"].flatMap((scheme) =>
-      ["", ":80", ":443"].flatMap((port) => ["/", "/a", "/a/b", "/a/b/c", "/a/..%2fz"].flatMap((target) => ["GET", "POST", "PUT"].map((method) => canonicalOf(method, `${scheme}://${host}${port}${target}`)))),
+      ["", ":80", ":443"].flatMap((port) =>
+        ["/", "/a", "/a/b", "/a/b/c", "/a/..%2fz"].flatMap((target) =>
+          ["GET", "POST", "PUT"].map((method) => canonicalOf(method, `${scheme}://${host}${port}${target}`)),
+        ),
+      ),
     ),
   );
 

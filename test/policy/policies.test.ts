@@ -11,7 +11,10 @@ const directory = join(import.meta.dirname, "../../policies");
 const names = await listPolicies([directory]);
 
 test("the schema for editors is the one that policies are checked with", async () => {
-  expect(await readFile(join(directory, "schema.json"), "utf8"), "run: node -e to write policySchemaText() to policies/schema.json").toBe(policySchemaText());
+  expect(
+    await readFile(join(directory, "schema.json"), "utf8"),
+    "run: node -e to write policySchemaText() to policies/schema.json",
+  ).toBe(policySchemaText());
 });
 
 describe.each(names)("the policy %s", (name) => {
@@ -29,23 +32,72 @@ test("there are the ones that people start from", () => {
 
 describe("what the base protects, also where it does not exist yet", () => {
   test.each([
-    ".github/workflows/ci.yml", ".gitlab-ci.yml", "Jenkinsfile", ".ci/run", // D7
-    ".gitattributes", "src/.gitattributes", ".gitmodules", ".GitModules", "a/.git/config", ".gitignore", // D4
-    "package.json", "packages/a/package.json", "package-lock.json", "yarn.lock", "Cargo.lock", ".npmrc", "pyproject.toml", "conftest.py", "test/conftest.py",
-    "vitest.config.ts", "jest.config.js", "tsconfig.json", "tsconfig.build.json", "Makefile", "Dockerfile", "sitecustomize.py", "src/a.pth",
-    ".claude/settings.json", ".codex/config.toml", ".mcp.json", ".vscode/tasks.json", ".envrc", ".husky/pre-commit", // F8
-    "CLAUDE.md", "docs/CLAUDE.md", "claude.md", "AGENTS.md", ".cursor/rules/x.mdc", "GEMINI.md", ".devcontainer/devcontainer.json", ".idea/workspace.xml",
-    ".env", ".env.local", ".editorconfig", ".pre-commit-config.yaml", "node_modules/a/index.js", ".claude", ".vscode",
+    ".github/workflows/ci.yml",
+    ".gitlab-ci.yml",
+    "Jenkinsfile",
+    ".ci/run", // D7
+    ".gitattributes",
+    "src/.gitattributes",
+    ".gitmodules",
+    ".GitModules",
+    "a/.git/config",
+    ".gitignore", // D4
+    "package.json",
+    "packages/a/package.json",
+    "package-lock.json",
+    "yarn.lock",
+    "Cargo.lock",
+    ".npmrc",
+    "pyproject.toml",
+    "conftest.py",
+    "test/conftest.py",
+    "vitest.config.ts",
+    "jest.config.js",
+    "tsconfig.json",
+    "tsconfig.build.json",
+    "Makefile",
+    "Dockerfile",
+    "sitecustomize.py",
+    "src/a.pth",
+    ".claude/settings.json",
+    ".codex/config.toml",
+    ".mcp.json",
+    ".vscode/tasks.json",
+    ".envrc",
+    ".husky/pre-commit", // F8
+    "CLAUDE.md",
+    "docs/CLAUDE.md",
+    "claude.md",
+    "AGENTS.md",
+    ".cursor/rules/x.mdc",
+    "GEMINI.md",
+    ".devcontainer/devcontainer.json",
+    ".idea/workspace.xml",
+    ".env",
+    ".env.local",
+    ".editorconfig",
+    ".pre-commit-config.yaml",
+    "node_modules/a/index.js",
+    ".claude",
+    ".vscode",
   ])("%s", async (path) => {
     expect(protectedMatcher((await loadPolicy("base", [directory])).filesystem.protected)(path)).toBe(true);
   });
 
-  test.each(["src/index.ts", "test/index.test.ts", "docs/guide.md", "README.md", "src/environment.ts", "src/vscode.ts", "src/make.ts", "lib/git.js", "CHANGELOG.md", "src/vitest-plugin.ts"])(
-    "and not %s",
-    async (path) => {
-      expect(protectedMatcher((await loadPolicy("base", [directory])).filesystem.protected)(path)).toBe(false);
-    },
-  );
+  test.each([
+    "src/index.ts",
+    "test/index.test.ts",
+    "docs/guide.md",
+    "README.md",
+    "src/environment.ts",
+    "src/vscode.ts",
+    "src/make.ts",
+    "lib/git.js",
+    "CHANGELOG.md",
+    "src/vitest-plugin.ts",
+  ])("and not %s", async (path) => {
+    expect(protectedMatcher((await loadPolicy("base", [directory])).filesystem.protected)(path)).toBe(false);
+  });
 });
 
 test("docs-only writes words and nothing that runs", async () => {
