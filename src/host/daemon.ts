@@ -106,13 +106,15 @@ async function bringUp(
   undo.push(() => guard.dismiss());
 
   let gateway: Gateway | undefined;
+  // While a new one comes up in place of one that died, sandboxes wait for it: the death costs one attempt, not all.
+  let next = Promise.withResolvers<Gateway>();
   const runner = roleRunner({
     engine,
     instance,
     note: store.note,
-    gateway: () => {
-      if (!gateway) throw gatewayGone();
-      return gateway;
+    gateway: async () => {
+      if (stopping) throw gatewayGone();
+      return gateway ?? next.promise;
     },
   });
   const openGateway = async (): Promise<void> => {
@@ -128,11 +130,18 @@ async function bringUp(
         gateway = undefined;
         runner.gatewayLost();
         log.error({ reason }, "the gateway is gone: sandboxes end, starting it again");
-        if (!stopping) openGateway().catch((error: unknown) => void stop(`gateway does not start: ${String(error)}`));
+        if (stopping) return;
+        openGateway().catch((error: unknown) => {
+          next.promise.catch(() => {});
+          next.reject(gatewayGone());
+          void stop(`gateway does not start: ${String(error)}`);
+        });
       },
       log: (line) => log.warn(line),
     });
     guard.watchGateway(gateway.pid);
+    next.resolve(gateway);
+    next = Promise.withResolvers<Gateway>();
     log.info({ gateway: gateway.pid }, "gateway is up");
   };
   await openGateway();

@@ -23,12 +23,14 @@ interface Live {
   delegation: string;
   verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
   sandbox?: Sandbox;
+  /** Whether a lane is open for it. */
   hasLane: boolean;
+  gatewayLost?: boolean;
 }
 
 export function roleRunner(tools: {
   engine: SandboxEngine;
-  gateway: () => Gateway;
+  gateway: () => Promise<Gateway>;
   instance: string;
   note: (event: Event) => void;
 }): RoleRunner {
@@ -40,11 +42,12 @@ export function roleRunner(tools: {
     const entry: Live = {
       delegation: role.delegation,
       verbs: role.lane?.verbs ?? {},
-      hasLane: role.lane !== undefined,
+      hasLane: false,
     };
     live.set(id, entry);
     const { delegation } = role;
-    let opened = false;
+    // The gateway that holds the lane: after a restart the new one knows nothing of it, and there is nothing to close.
+    let holder: Gateway | undefined;
     try {
       const mounts = [...role.mounts];
       if (role.lane) {
@@ -57,8 +60,10 @@ export function roleRunner(tools: {
           requests,
           verbs: Object.keys(verbs),
         };
-        const { directory } = await tools.gateway().openLane(lane);
-        opened = true;
+        const gateway = await tools.gateway();
+        const { directory } = await gateway.openLane(lane);
+        holder = gateway;
+        entry.hasLane = true;
         // Read-only: the socket can be connected to, but not replaced or removed (ATTACKS F9).
         mounts.push({ source: directory, target: sandboxPaths.socket, writable: false });
       }
@@ -82,6 +87,8 @@ export function roleRunner(tools: {
       entry.sandbox = sandbox;
       const stop = () => sandbox.end("stopped");
       if (role.signal.aborted) stop();
+      // The gateway went while the sandbox was being made.
+      if (entry.gatewayLost) sandbox.end("gateway-lost");
       role.signal.addEventListener("abort", stop, { once: true });
       tools.note({
         type: "sandbox.started",
@@ -97,12 +104,9 @@ export function roleRunner(tools: {
       });
       const result = await sandbox.done;
       role.signal.removeEventListener("abort", stop);
-      if (opened)
-        await tools
-          .gateway()
-          .closeLane(id)
-          .catch(() => {});
-      opened = false;
+      // A socket that is not the one that was opened (ATTACKS F9) fails the attempt, once its end is written down.
+      const tampered = await closeLane(holder, id);
+      holder = undefined;
       const { end, exit, milliseconds, output } = result;
       const kept = Math.min(output.bytes, output.head.length + output.tail.length);
       tools.note({
@@ -110,13 +114,10 @@ export function roleRunner(tools: {
         delegation,
         data: { sandbox: id, end, exit, milliseconds, output: { bytes: output.bytes, digest: output.digest, kept } },
       });
+      if (tampered && end !== "gateway-lost") throw tampered;
       return { ...result, sandbox: id };
     } finally {
-      if (opened)
-        await tools
-          .gateway()
-          .closeLane(id)
-          .catch(() => {});
+      await closeLane(holder, id);
       live.delete(id);
     }
   }
@@ -144,10 +145,24 @@ export function roleRunner(tools: {
     },
     delegationOf: (sandbox) => live.get(sandbox)?.delegation,
     gatewayLost() {
-      for (const entry of live.values()) if (entry.hasLane) entry.sandbox?.end("gateway-lost");
+      for (const entry of live.values()) {
+        if (!entry.hasLane) continue;
+        entry.gatewayLost = true;
+        entry.sandbox?.end("gateway-lost");
+      }
     },
     running: () => live.size,
   };
+}
+
+/** Closes a lane on the gateway that opened it; gives what went wrong. */
+async function closeLane(holder: Gateway | undefined, id: string): Promise<unknown> {
+  try {
+    await holder?.closeLane(id);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 /** The error for a gateway that is not there. */

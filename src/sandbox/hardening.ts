@@ -192,6 +192,27 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
   must("published ports", Object.keys(host.PortBindings ?? {}).length === 0, host.PortBindings);
   must("log driver", host.LogConfig?.Type === "none", host.LogConfig?.Type);
   must("runtime", (host as { Runtime?: string }).Runtime === spec.runtime, (host as { Runtime?: string }).Runtime);
+  const wanted = containerOptions(spec).HostConfig as Docker.HostConfig & Record<string, unknown>;
+  const shown = host as Docker.HostConfig & Record<string, unknown>;
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  for (const [name, key] of [
+    ["masked paths", "MaskedPaths"],
+    ["read-only paths", "ReadonlyPaths"],
+  ] as const) {
+    const hidden = new Set(shown[key] as string[] | null);
+    must(name, (wanted[key] as string[]).every((path) => hidden.has(path)), shown[key]);
+  }
+  must("tmpfs", same(sortedEntries(shown.Tmpfs), sortedEntries(wanted.Tmpfs)), shown.Tmpfs);
+  must("shared memory", shown.ShmSize === wanted.ShmSize, shown.ShmSize);
+  must("limits", same(sortedLimits(shown.Ulimits), sortedLimits(wanted.Ulimits)), shown.Ulimits);
+  must("oom score", shown.OomScoreAdj === wanted.OomScoreAdj, shown.OomScoreAdj);
+  must("entry", same(made.Config.Entrypoint, [sandboxPaths.entry]), made.Config.Entrypoint);
+  const sources = new Map(spec.mounts.map((m) => [m.target, m.source]));
+  must(
+    "mount sources",
+    made.Mounts.every((m) => m.Type === "tmpfs" || sources.get(m.Destination) === m.Source),
+    made.Mounts.map((m) => m.Source),
+  );
   const asked = spec.mounts.map((m) => `${m.target}:${m.writable ? "rw" : "ro"}:rprivate`).sort();
   const found = made.Mounts.filter((m) => m.Type !== "tmpfs")
     .map((m) => `${m.Destination}:${m.RW ? "rw" : "ro"}:${m.Propagation}`)
@@ -221,6 +242,14 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
     openFiles,
     mounts: found,
   };
+}
+
+function sortedEntries(values: Record<string, string> | undefined): [string, string][] {
+  return Object.entries(values ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function sortedLimits(limits: Docker.HostConfig["Ulimits"]): string[] {
+  return (limits ?? []).map((limit) => `${limit.Name}:${limit.Soft}:${limit.Hard}`).sort();
 }
 
 /**

@@ -184,7 +184,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     },
     async up(env = {}) {
       const log = openSync(logFile, "a");
-      child = spawn(program, ["daemon"], { env: { ...process.env, ...environment, ...env }, stdio: ["ignore", log, log] });
+      child = spawn(program, ["daemon", "--state", state], { env: { ...process.env, ...environment, ...env }, stdio: ["ignore", log, log] });
       closeSync(log);
       const started = child;
       await until(
@@ -210,8 +210,8 @@ function hostIn(directory: string, options: HostOptions): TestHost {
       running?.kill("SIGKILL");
       if (running) await exited(running);
     },
-    guard: () => one("guard", "guard.ts"),
-    gateway: () => one("gateway", "gateway/main.ts"),
+    guard: () => one("guard", "/guard."),
+    gateway: () => one("gateway", "/gateway/main."),
     async close() {
       const problems: string[] = [];
       const code = await host.stop().catch((error: unknown) => String(error));
