@@ -184,12 +184,10 @@ export function fullRef(name: string): string {
   const ref = name.startsWith("refs/") ? name : `refs/heads/${name}`;
   // git itself refuses a branch of that name, and every tool would take it for the checkout's.
   const isHead = ref === "refs/heads/HEAD";
-  if (
-    isHead ||
-    !/^refs\/heads\/(?!.*(?:\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)))[^\s~^:?*[\\\p{Cc}\p{Cf}-][^\s~^:?*[\\\p{Cc}\p{Cf}]*(?<![./])$/u.test(
-      ref,
-    )
-  ) {
+  // Parts first, on the whole name: the slash before the first part counts too (git-check-ref-format(1)).
+  const parts = /\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)/;
+  const letters = /^refs\/heads\/[^\s~^:?*[\\\p{Cc}\p{Cf}-][^\s~^:?*[\\\p{Cc}\p{Cf}]*(?<![./])$/u;
+  if (isHead || parts.test(ref) || !letters.test(ref)) {
     throw new SallyportError("ref-invalid", `${JSON.stringify(name)} is not a branch name`, {
       next: "Name a branch, such as main or sallyport/fix-rounding.",
     });

@@ -33,7 +33,10 @@ import type { LoopTools } from "./tools.ts";
 export interface AttemptPlace {
   repository: HostRepository;
   quarantine: Quarantine;
+  /** What the executor is given of the base. */
   base: BaseTree;
+  /** All of the base: what is tested. */
+  whole: BaseTree;
   setup: readonly string[];
   /** `lanes/<delegation>` of the state directory. */
   directory: string;
@@ -80,7 +83,7 @@ export async function runAttempt(
     breaks: record.brief.breaks,
     place: {
       quarantine: place.quarantine,
-      base: place.base,
+      base: place.whole,
       setup: place.setup,
       directory: join(place.directory, `test-${number}`),
       disk: record.policy.sandbox.disk,

@@ -23,19 +23,23 @@ export async function runDelegation(id: string, lane: number, tools: LoopTools, 
     const { repository: path, base: commit, policy } = tools.record(id);
     const repository = await tools.openRepository(path);
     const quarantine = await tools.openQuarantine(repository);
-    const base = await ensureBaseTree({
-      quarantine,
-      directory: tools.directories.trees,
-      commit,
-      visible: pathMatcher(policy.filesystem.visible),
-      visibleKey: canonicalJson(policy.filesystem.visible),
-      owner: sandboxOwner,
-    });
+    const treeOf = (visible: readonly string[]) =>
+      ensureBaseTree({
+        quarantine,
+        directory: tools.directories.trees,
+        commit,
+        visible: pathMatcher(visible),
+        visibleKey: canonicalJson(visible),
+        owner: sandboxOwner,
+      });
+    const base = await treeOf(policy.filesystem.visible);
+    // Tests and checks run on the whole tree: what an executor is not given is no less the base's (invariant 7).
+    const whole = await treeOf(["**"]);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const record = tools.record(id);
-    const context = { record, base, directory, runRole: tools.runRole, signal };
+    const context = { record, base: whole, directory, runRole: tools.runRole, signal };
     await withSetup(context, (setup) =>
-      attempts(id, { repository, quarantine, base, setup, directory }, tools, signal),
+      attempts(id, { repository, quarantine, base, whole, setup, directory }, tools, signal),
     );
   } catch (thrown) {
     await endOf(id, thrown, tools, signal);

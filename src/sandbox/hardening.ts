@@ -200,7 +200,11 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
     ["read-only paths", "ReadonlyPaths"],
   ] as const) {
     const hidden = new Set(shown[key] as string[] | null);
-    must(name, (wanted[key] as string[]).every((path) => hidden.has(path)), shown[key]);
+    must(
+      name,
+      (wanted[key] as string[]).every((path) => hidden.has(path)),
+      shown[key],
+    );
   }
   must("tmpfs", same(sortedEntries(shown.Tmpfs), sortedEntries(wanted.Tmpfs)), shown.Tmpfs);
   must("shared memory", shown.ShmSize === wanted.ShmSize, shown.ShmSize);

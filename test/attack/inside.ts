@@ -14,6 +14,7 @@ export async function inside(
   repository: { path: string },
   script: string,
   fields: Record<string, unknown> = {},
+  more: Record<string, unknown> = {},
 ): Promise<Looked> {
   // A shell of its own: the scripted executor's echoes each command.
   const instructions = `cat > /tmp/look.sh <<'LOOK'
@@ -22,7 +23,7 @@ LOOK
 sh /tmp/look.sh > /tmp/said 2>&1
 head -c 49152 /tmp/said | tr -d '\\000-\\010\\013-\\037' > src/said.txt
 echo end >> src/said.txt`;
-  const record = await host.turn(repository, { instructions, budget: { attempts: 1 }, ...fields });
+  const record = await host.turn(repository, { instructions, budget: { attempts: 1 }, ...fields }, more);
   const { status, body } = await host.api("GET", `/v1/delegations/${record.id}/diff`);
   if (status !== 200) throw new Error(`nothing came out: ${status} ${body} ${JSON.stringify(record.attempts)}`);
   const part = body.slice(body.indexOf("b/src/said.txt"));

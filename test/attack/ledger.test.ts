@@ -26,10 +26,17 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => host?.close());
 
-const segments = (state: string) => readdirSync(join(state, "ledger")).filter((name) => name.endsWith(".jsonl")).sort();
+const segments = (state: string) =>
+  readdirSync(join(state, "ledger"))
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort();
 
 /** A copy of the state whose ledger was changed, verified. */
-async function verify(change: (lines: string[], file: string, state: string) => string[] | undefined, which = 0, ...args: string[]): Promise<{ code: number | null; said: Verified; file: string }> {
+async function verify(
+  change: (lines: string[], file: string, state: string) => string[] | undefined,
+  which = 0,
+  ...args: string[]
+): Promise<{ code: number | null; said: Verified; file: string }> {
   const state = join(host.directory, `copy-${++copies}`);
   mkdirSync(state);
   for (const part of ["ledger", "keys"]) cpSync(join(host.state, part), join(state, part), { recursive: true });
@@ -54,8 +61,19 @@ const swap = (lines: string[], a: number, b: number) => {
   return copy;
 };
 const cases: [string, number, (lines: string[]) => string[]][] = [
-  ["a flipped digit", 5, (l) => l.map((line, i) => (i === 4 ? line.replace(/"time":"(\d{3})\d/, '"time":"$19') : line))],
-  ["a changed word", 3, (l) => l.map((line, i) => (i === 2 ? line.replace("A1", "A2").replace('"lane":0', '"lane":1').replace('"pid"', '"pie"') : line))],
+  [
+    "a flipped digit",
+    5,
+    (l) => l.map((line, i) => (i === 4 ? line.replace(/"time":"(\d{3})\d/, '"time":"$19') : line)),
+  ],
+  [
+    "a changed word",
+    3,
+    (l) =>
+      l.map((line, i) =>
+        i === 2 ? line.replace("A1", "A2").replace('"lane":0', '"lane":1').replace('"pid"', '"pie"') : line,
+      ),
+  ],
   ["a line put in", 4, (l) => [...l.slice(0, 3), l[2] ?? "", ...l.slice(3)]],
   ["a line taken out", 4, (l) => [...l.slice(0, 3), ...l.slice(4)]],
   ["two lines in another order", 4, (l) => swap(l, 3, 4)],

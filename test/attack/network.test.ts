@@ -43,7 +43,12 @@ beforeAll(async () => {
   const rule = { host: "127.0.0.1", port: portOf(allowed), scheme: "http", addresses: ["127.0.0.1"] };
   host = await openHost({
     policies: {
-      local: { version: 1, extends: "quick", network: [{ ...rule, methods: ["GET"], paths: ["/open/**"] }], budget: { requests: 200 } },
+      local: {
+        version: 1,
+        extends: "quick",
+        network: [{ ...rule, methods: ["GET"], paths: ["/open/**"] }],
+        budget: { requests: 200 },
+      },
       few: { version: 1, extends: "quick", network: [rule], budget: { requests: 3 } },
     },
   });
@@ -57,11 +62,17 @@ afterAll(async () => {
   udp?.close();
 });
 
-const requests = (id: string) => host.entries(id).filter((e) => e.type === "request").map((e) => e.data as EventData<"request">);
+const requests = (id: string) =>
+  host
+    .entries(id)
+    .filter((e) => e.type === "request")
+    .map((e) => e.data as EventData<"request">);
 
 describe("without the proxy", () => {
   it("N2: there is no interface: TCP, UDP, IPv6, DNS, --noproxy, unset variables", async () => {
-    const addresses = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((i) => i.address.split("%")[0] ?? ""));
+    const addresses = Object.values(networkInterfaces()).flatMap((list) =>
+      (list ?? []).map((i) => i.address.split("%")[0] ?? ""),
+    );
     const ports = [portOf(allowed), portOf(other), portOf(tcp)];
     const program = `
 const net = require("net"), dgram = require("dgram"), dns = require("dns");
@@ -96,7 +107,11 @@ Promise.all(jobs).then(() => process.exit(0));`;
 
 describe("through the proxy", () => {
   it("N1: without a rule everything is denied, and each denial is in the ledger with the way to allow it", async () => {
-    const { text, record } = await inside(host, repository, `curl -s -m 5 -w '%{http_code}\\n' http://127.0.0.1:${portOf(allowed)}/open/x; curl -s -m 5 -w '%{http_code}\\n' http://example.org/; curl -s -m 5 -o /dev/null -w '%{http_connect}\\n' https://example.org/`);
+    const { text, record } = await inside(
+      host,
+      repository,
+      `unset no_proxy NO_PROXY; curl -s -m 5 -w '%{http_code}\\n' http://127.0.0.1:${portOf(allowed)}/open/x; curl -s -m 5 -w '%{http_code}\\n' http://example.org/; curl -s -m 5 -o /dev/null -w '%{http_connect}\\n' https://example.org/`,
+    );
     expect(text.match(/^403$/gm)).toHaveLength(3);
     expect(text).toContain('"next"');
     expect(requests(record.id).map((r) => r.decision)).toEqual(["deny", "deny", "deny"]);
@@ -106,7 +121,8 @@ describe("through the proxy", () => {
   it("the twin: what a rule names passes, by its method and path only", async () => {
     const url = `http://127.0.0.1:${portOf(allowed)}`;
     const { text, record } = await inside(
-      host, repository,
+      host,
+      repository,
       `unset no_proxy NO_PROXY; curl -s -m 5 ${url}/open/a; curl -s -m 5 -o /dev/null -w '%{http_code}\\n' -X POST -d x ${url}/open/a; curl -s -m 5 -o /dev/null -w '%{http_code}\\n' ${url}/closed; curl -s -m 5 --path-as-is -o /dev/null -w '%{http_code}\\n' ${url}/open/../closed; curl -s -m 5 --path-as-is -o /dev/null -w '%{http_code}\\n' ${url}/open/%2e%2e/closed`,
       { policy: "local" },
     );
@@ -119,13 +135,49 @@ describe("through the proxy", () => {
 
   it("N3, N4, N16: every spelling of a private address, the host's other ports and the gateway's own loopback", async () => {
     const port = portOf(other);
-    const hosts = ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "0", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "localhost", "localhost.", "LOCALHOST", "127.0.0.1.", "%31%32%37.0.0.1", "①②⑦.0.0.1", "169.254.169.254", "[fe80::1]", "[fe80::1%25eth0]", "10.0.0.1", "172.17.0.1", "192.168.0.1", "100.64.0.1", "224.0.0.1"];
-    const lines = hosts.map((h) => `printf 'GET http://${h.replace(/%/g, "%%")}:${port}/x HTTP/1.1\\r\\nHost: ${h.replace(/%/g, "%%")}:${port}\\r\\nConnection: close\\r\\n\\r\\n' | timeout 5 socat -t5 - TCP:127.0.0.1:3128 | head -1`);
-    const tunnels = hosts.map((h) => `printf 'CONNECT ${h.replace(/%/g, "%%")}:${port} HTTP/1.1\\r\\nHost: ${h.replace(/%/g, "%%")}:${port}\\r\\n\\r\\n' | timeout 5 socat -t5 - TCP:127.0.0.1:3128 | head -1`);
+    const hosts = [
+      "127.0.0.1",
+      "127.1",
+      "2130706433",
+      "0x7f000001",
+      "0x7f.1",
+      "0177.0.0.1",
+      "0",
+      "0.0.0.0",
+      "[::1]",
+      "[::ffff:127.0.0.1]",
+      "[::ffff:7f00:1]",
+      "[::127.0.0.1]",
+      "[64:ff9b::7f00:1]",
+      "[2002:7f00:1::]",
+      "localhost",
+      "localhost.",
+      "LOCALHOST",
+      "127.0.0.1.",
+      "%31%32%37.0.0.1",
+      "①②⑦.0.0.1",
+      "169.254.169.254",
+      "[fe80::1]",
+      "[fe80::1%25eth0]",
+      "10.0.0.1",
+      "172.17.0.1",
+      "192.168.0.1",
+      "100.64.0.1",
+      "224.0.0.1",
+    ];
+    const lines = hosts.map(
+      (h) =>
+        `printf 'GET http://${h.replace(/%/g, "%%")}:${port}/x HTTP/1.1\\r\\nHost: ${h.replace(/%/g, "%%")}:${port}\\r\\nConnection: close\\r\\n\\r\\n' | timeout 5 socat -t5 - TCP:127.0.0.1:3128 | head -1`,
+    );
+    const tunnels = hosts.map(
+      (h) =>
+        `printf 'CONNECT ${h.replace(/%/g, "%%")}:${port} HTTP/1.1\\r\\nHost: ${h.replace(/%/g, "%%")}:${port}\\r\\n\\r\\n' | timeout 5 socat -t5 - TCP:127.0.0.1:3128 | head -1`,
+    );
     const { text, record } = await inside(host, repository, [...lines, ...tunnels].join("\n"), { policy: "local" });
     const answers = text.split("\n").filter((line) => line.startsWith("HTTP/"));
     expect(answers).toHaveLength(hosts.length * 2);
-    for (const [i, answer] of answers.entries()) expect([hosts[i % hosts.length], answer]).toEqual([hosts[i % hosts.length], expect.stringMatching(/ 4\d\d /)]);
+    for (const [i, answer] of answers.entries())
+      expect([hosts[i % hosts.length], answer]).toEqual([hosts[i % hosts.length], expect.stringMatching(/ 4\d\d /)]);
     expect(strangers).toEqual([]);
     expect(requests(record.id).every((r) => r.decision === "deny")).toBe(true);
   });
@@ -146,11 +198,14 @@ describe("through the proxy", () => {
       `GET http://${at}/open/x HTTP/1.1\\r\\nHost: ${at}\\r\\nConnection: Upgrade, HTTP2-Settings\\r\\nUpgrade: h2c\\r\\nHTTP2-Settings: AAMAAABkAAQAAP__\\r\\n`,
       `GET http://127.0.0.1:3128/verdict HTTP/1.1\\r\\nHost: 127.0.0.1:3128\\r\\n`,
     ];
-    const script = heads.map((h) => `printf '${h}\\r\\n' | timeout 5 socat -t5 - TCP:127.0.0.1:3128 | head -1`).join("\n");
+    const script = heads
+      .map((h) => `printf '${h}\\r\\n' | timeout 5 socat -t5 - TCP:127.0.0.1:3128 | head -1`)
+      .join("\n");
     const piped = `printf 'GET http://${at}/open/first HTTP/1.1\\r\\nHost: ${at}\\r\\n\\r\\nGET http://${evil}/x HTTP/1.1\\r\\nHost: ${evil}\\r\\n\\r\\n' | timeout 5 socat -t3 - TCP:127.0.0.1:3128 | grep -a -E '^HTTP'`;
     const { text } = await inside(host, repository, `${script}\n${piped}`, { policy: "local" });
     const answers = text.split("\n").filter((line) => line.startsWith("HTTP/"));
-    for (const [i] of heads.entries()) expect([heads[i], answers[i]]).toEqual([heads[i], expect.stringMatching(/ 4\d\d /)]);
+    for (const [i] of heads.entries())
+      expect([heads[i], answers[i]]).toEqual([heads[i], expect.stringMatching(/ 4\d\d /)]);
     expect(answers.slice(heads.length).filter((line) => line.includes(" 200 ")).length).toBeLessThanOrEqual(1);
     expect(strangers).toEqual([]);
     expect(seen.splice(0).filter((line) => !line.startsWith("GET /open/first "))).toEqual([]);
@@ -158,7 +213,12 @@ describe("through the proxy", () => {
 
   it("stops at the budget's number of requests", async () => {
     const url = `http://127.0.0.1:${portOf(allowed)}`;
-    const { text } = await inside(host, repository, `unset no_proxy NO_PROXY; for i in 1 2 3 4 5; do curl -s -m 5 -o /dev/null -w '%{http_code}\\n' ${url}/n/$i; done`, { policy: "few" });
+    const { text } = await inside(
+      host,
+      repository,
+      `unset no_proxy NO_PROXY; for i in 1 2 3 4 5; do curl -s -m 5 -o /dev/null -w '%{http_code}\\n' ${url}/n/$i; done`,
+      { policy: "few" },
+    );
     expect(text.split("\n").slice(0, 5)).toEqual(["200", "200", "200", "429", "429"]);
     expect(seen.splice(0)).toHaveLength(3);
   });
@@ -166,7 +226,17 @@ describe("through the proxy", () => {
   it("a tester has no socket at all, and a verifier reaches nothing but its verb", async () => {
     const d = await host.turn(repository, {
       policy: "local",
-      accept: [{ id: "A1", must: "no way out", checks: [{ run: `test ! -e /run/sallyport/host.sock && test -z "$http_proxy" && ! curl -s -m 2 http://127.0.0.1:3128/` }] }],
+      accept: [
+        {
+          id: "A1",
+          must: "no way out",
+          checks: [
+            {
+              run: `test ! -e /run/sallyport/host.sock && test -z "$http_proxy" && ! curl -s -m 2 http://127.0.0.1:3128/`,
+            },
+          ],
+        },
+      ],
       intent: `[ "$(curl -s -o /dev/null -w '%{http_code}' --noproxy '' http://127.0.0.1:${portOf(allowed)}/open/v)" = 403 ] && [ "$(curl -s -o /dev/null -w '%{http_code}' -X POST -H 'content-type: application/json' -d '{"text":"x"}' http://127.0.0.1:3128/report/note)" = 404 ] && verdict approve`,
     });
     expect(d.state, JSON.stringify([d.reason, d.attempts])).toBe("approved");

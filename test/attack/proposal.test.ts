@@ -44,7 +44,7 @@ async function refused(script: string): Promise<Finding[]> {
   expect(d.sandboxes.filter((s) => s.role === "verifier")).toEqual([]);
   expect((await host.api("POST", `/v1/delegations/${d.id}/land`, { onto: "stolen" })).status).toBe(403);
   expect(repository.fingerprint()).toBe(before);
-  return (event?.data as { findings: Finding[] }).findings;
+  return event?.type === "attempt.rejected" ? event.data.findings : [];
 }
 
 async function approved(script: string): Promise<string[]> {
@@ -57,20 +57,43 @@ const node = (script: string) => `node -e '${script}'`;
 
 describe("names", () => {
   it("D1: .git in every spelling and depth", async () => {
-    const names = [".GIT", ".Git", ".git.", ".git ", "git~1", "GIT~1", ".g\\u200cit", ".git\\u200d", ".git::$INDEX_ALLOCATION", ".git:x", ".git. . ", "\\u202e.git"];
-    const script = node(`const fs = require("fs"); for (const [i, n] of ${JSON.stringify(names).replaceAll("\\\\u", "\\u")}.entries()) { fs.mkdirSync("src/d" + i); fs.writeFileSync("src/d" + i + "/" + n, "x"); }`);
+    const names = [
+      ".GIT",
+      ".Git",
+      ".git.",
+      ".git ",
+      "git~1",
+      "GIT~1",
+      ".g\\u200cit",
+      ".git\\u200d",
+      ".git::$INDEX_ALLOCATION",
+      ".git:x",
+      ".git. . ",
+      "\\u202e.git",
+    ];
+    const script = node(
+      `const fs = require("fs"); for (const [i, n] of ${JSON.stringify(names).replaceAll("\\\\u", "\\u")}.entries()) { fs.mkdirSync("src/d" + i); fs.writeFileSync("src/d" + i + "/" + n, "x"); }`,
+    );
     const findings = await refused(script);
     for (let i = 0; i < names.length; i++) {
       expect([names[i], findings.some((f) => f.path?.startsWith(`src/d${i}/`))]).toEqual([names[i], true]);
     }
     expect(new Set(findings.map((f) => f.reason))).toEqual(new Set(["name-refused"]));
-    expect(JSON.stringify(findings)).not.toMatch(/[\u200c\u200d\u202e]/);
+    expect(JSON.stringify(findings)).not.toMatch(/\u200c|\u200d|\u202e/);
   });
 
   it("D1: a .git of another type or depth", async () => {
-    for (const script of ["echo gitdir: /etc > src/.git", "mkdir -p src/a/.git/hooks && echo x > src/a/.git/hooks/pre-commit", "rm -rf .git && echo 'gitdir: /etc' > .git", "rm -rf .git && ln -s /etc .git"]) {
+    for (const script of [
+      "echo gitdir: /etc > src/.git",
+      "mkdir -p src/a/.git/hooks && echo x > src/a/.git/hooks/pre-commit",
+      "rm -rf .git && echo 'gitdir: /etc' > .git",
+      "rm -rf .git && ln -s /etc .git",
+    ]) {
       const [first] = await refused(script);
-      expect([script, first?.reason]).toEqual([script, expect.stringMatching(/nested-repository|name-refused|link-refused|file-refused/)]);
+      expect([script, first?.reason]).toEqual([
+        script,
+        expect.stringMatching(/nested-repository|name-refused|link-refused|file-refused/),
+      ]);
     }
   });
 
@@ -82,13 +105,27 @@ describe("names", () => {
   });
 
   it("D6: collisions by case or normal form, controls, newlines, leading dashes, bidi marks", async () => {
-    const names = ["Money.js", "a\\nb.js", "-rf", "a\\u202eb.js", "tab\\tname", "a\\u0007.js", "back\\\\slash", "end.", "end "];
+    const names = [
+      "Money.js",
+      "a\\nb.js",
+      "-rf",
+      "a\\u202eb.js",
+      "tab\\tname",
+      "a\\u0007.js",
+      "back\\\\slash",
+      "end.",
+      "end ",
+    ];
     for (const name of names) {
       const [first] = await refused(node(`require("fs").writeFileSync("src/${name}", "x")`));
       expect([name, first?.reason]).toEqual([name, "name-refused"]);
       expect(first?.path ?? "").not.toMatch(/[\u202e\n\t\x07]/);
     }
-    const [pair] = await refused(node('const fs = require("fs"); fs.writeFileSync("src/caf\\u00e9.js", "x"); fs.writeFileSync("src/cafe\\u0301.js", "x")'));
+    const [pair] = await refused(
+      node(
+        'const fs = require("fs"); fs.writeFileSync("src/caf\\u00e9.js", "x"); fs.writeFileSync("src/cafe\\u0301.js", "x")',
+      ),
+    );
     expect(pair?.reason).toBe("name-refused");
     const [bytes] = await refused(node('require("fs").writeFileSync(Buffer.from("src/\\xff\\xfe", "latin1"), "x")'));
     expect(bytes?.reason).toBe("name-refused");
@@ -102,7 +139,7 @@ describe("git inside the layer", () => {
     expect(nested?.reason).toBe("nested-repository");
     const [bare] = await refused("git init -q --bare src/sub.git");
     expect(bare?.reason).toBe("nested-repository");
-    const [modules] = await refused('printf \'[submodule "x"]\\n\\tpath = src/x\\n\\turl = /etc\\n\' > .gitmodules');
+    const [modules] = await refused("printf '[submodule \"x\"]\\n\\tpath = src/x\\n\\turl = /etc\\n' > .gitmodules");
     expect(["name-refused", "protected"]).toContain(modules?.reason);
     expect(await approved("mkdir -p src/sub && echo 1 > src/sub/a")).toEqual(["src/sub/a"]);
   });
@@ -120,19 +157,53 @@ describe("git inside the layer", () => {
   });
 
   it("D4, D7, F8: what configures git, tests, builds, editors or agents, also where it was not there", async () => {
-    const paths = [".gitattributes", ".gitignore", "package.json", "package-lock.json", ".npmrc", ".github/workflows/x.yml", ".gitlab-ci.yml", ".claude/settings.json", "CLAUDE.md", "AGENTS.md", ".codex/config.toml", ".mcp.json", ".vscode/tasks.json", ".envrc", ".husky/pre-commit", ".cursor/rules/x.md", "vitest.config.ts", "tsconfig.json", "Makefile", "node_modules/x/index.js", "src/.vscode/settings.json", "src/CLAUDE.md", "src/package.json", ".CLAUDE/settings.json", "Package.json"];
-    const findings = await refused(`${paths.map((p) => `mkdir -p "$(dirname '${p}')" && echo '{}' > '${p}'`).join("\n")}`);
+    const paths = [
+      ".gitattributes",
+      ".gitignore",
+      "package.json",
+      "package-lock.json",
+      ".npmrc",
+      ".github/workflows/x.yml",
+      ".gitlab-ci.yml",
+      ".claude/settings.json",
+      "CLAUDE.md",
+      "AGENTS.md",
+      ".codex/config.toml",
+      ".mcp.json",
+      ".vscode/tasks.json",
+      ".envrc",
+      ".husky/pre-commit",
+      ".cursor/rules/x.md",
+      "vitest.config.ts",
+      "tsconfig.json",
+      "Makefile",
+      "node_modules/x/index.js",
+      "src/.vscode/settings.json",
+      "src/CLAUDE.md",
+      "src/package.json",
+    ];
+    const findings = await refused(
+      `${paths.map((p) => `mkdir -p "$(dirname '${p}')" && echo '{}' > '${p}'`).join("\n")}`,
+    );
     for (const path of paths) {
       const found = findings.find((f) => f.path === path);
       expect([path, found?.reason]).toEqual([path, expect.stringMatching(/^(protected|name-refused)$/)]);
     }
+    const [spelled] = await refused("mkdir .CLAUDE && echo '{}' > .CLAUDE/settings.json");
+    expect(spelled?.reason).toBe("protected");
+    const [collides] = await refused("echo '{}' > Package.json");
+    expect(collides?.reason).toBe("name-refused");
     const [deleted] = await refused("rm package.json");
     expect([deleted?.reason, deleted?.path]).toEqual(["protected", "package.json"]);
     const [moved] = await refused("mv package.json src/p.json");
     expect(moved?.reason).toBe("protected");
     const [mode] = await refused("chmod 755 package.json");
     expect(mode?.reason).toBe("protected");
-    expect(await approved("echo 1 > src/settings.json; touch package.json; cp package.json /tmp/p && cp /tmp/p package.json")).toEqual(["src/settings.json"]);
+    expect(
+      await approved(
+        "echo 1 > src/settings.json; touch package.json; cp package.json /tmp/p && cp /tmp/p package.json",
+      ),
+    ).toEqual(["src/settings.json"]);
   });
 
   it("D10: replace refs, grafts and alternates of the layer change nothing", async () => {
@@ -142,14 +213,26 @@ describe("git inside the layer", () => {
       echo /etc > .git/objects/info/alternates; git rev-parse HEAD > .git/info/grafts; git update-ref refs/replace/$(git rev-parse HEAD:src) $(git rev-parse HEAD~1:src 2>/dev/null || git rev-parse HEAD:test)`;
     const d = await host.turn(repository, { policy: "wide", instructions: script, budget: { attempts: 1 } });
     expect(d.state, JSON.stringify(d.attempts)).toBe("approved");
-    const plain = await host.turn(repository, { policy: "wide", instructions: "sed -i s/floor/round/ src/money.js", budget: { attempts: 1 } });
+    const plain = await host.turn(repository, {
+      policy: "wide",
+      instructions: "sed -i s/floor/round/ src/money.js",
+      budget: { attempts: 1 },
+    });
     expect(d.attempts[0]?.proposal?.tree).toBe(plain.attempts[0]?.proposal?.tree);
   });
 });
 
 describe("links and special files", () => {
   it("D5, F6: links that leave the tree, by themselves or through another", async () => {
-    const targets = ["/etc/shadow", "../../../../etc/shadow", "/proc/self/environ", "a/../../../x", ".git/config", "../.git/hooks", "C:\\\\x"];
+    const targets = [
+      "/etc/shadow",
+      "../../../../etc/shadow",
+      "/proc/self/environ",
+      "a/../../../x",
+      ".git/config",
+      "../.git/hooks",
+      "C:\\\\x",
+    ];
     for (const target of targets) {
       const [first] = await refused(`ln -s '${target}' src/link`);
       expect([target, first?.reason]).toEqual([target, "link-refused"]);
@@ -171,14 +254,24 @@ describe("links and special files", () => {
     const begun = performance.now();
     const cases: [string, string][] = [
       ["mkfifo src/fifo", "src/fifo"],
-      [node('require("net").createServer().listen("src/sock", () => process.exit(0))').replace("process.exit(0)", "process.kill(process.pid, 9)"), "src/sock"],
+      [
+        node('require("net").createServer().listen("src/sock", () => process.exit(0))').replace(
+          "process.exit(0)",
+          "process.kill(process.pid, 9)",
+        ),
+        "src/sock",
+      ],
       ["echo 1 > src/one.js && ln src/one.js src/two.js", "src/"],
     ];
     for (const [script, path] of cases) {
       const [first] = await refused(script);
       expect([script, first?.reason, first?.path?.startsWith(path)]).toEqual([script, "file-refused", true]);
     }
-    const devices = await host.turn(repository, { policy: "wide", instructions: "mknod src/dev c 1 3 || echo 'export const denied = 1;' > src/denied.js", budget: { attempts: 1 } });
+    const devices = await host.turn(repository, {
+      policy: "wide",
+      instructions: "mknod src/dev c 1 3 || echo 'export const denied = 1;' > src/denied.js",
+      budget: { attempts: 1 },
+    });
     expect(devices.attempts[0]?.proposal?.changes.map((c) => c.path)).toEqual(["src/denied.js"]);
     expect(performance.now() - begun).toBeLessThan(60_000);
   });

@@ -10,7 +10,12 @@ let host: TestHost;
 beforeAll(async () => {
   host = await openHost({
     policies: {
-      tested: { version: 1, extends: "quick", tests: { run: "node --test", report: "exit", evidence: ["test/**"] }, budget: { attempts: 3 } },
+      tested: {
+        version: 1,
+        extends: "quick",
+        tests: { run: "node --test", report: "exit", evidence: ["test/**"] },
+        budget: { attempts: 3 },
+      },
     },
   });
 }, 600_000);
@@ -109,7 +114,10 @@ describe("SIGKILL of the daemon", () => {
   it("over and over: the attempts are used up, and it ends as failed by the host", async () => {
     const id = await host.send(host.repository(), { ...fields, budget: { attempts: 2 }, instructions: "sleep 30" });
     for (let attempt = 1; attempt <= 2; attempt++) {
-      await until(`attempt ${attempt}`, () => host.entries(id).filter((e) => e.type === "attempt.started").length === attempt);
+      await until(
+        `attempt ${attempt}`,
+        () => host.entries(id).filter((e) => e.type === "attempt.started").length === attempt,
+      );
       await killed();
       await host.up();
     }
@@ -119,7 +127,11 @@ describe("SIGKILL of the daemon", () => {
   });
 
   it("what it spent stands: time before the crash counts", async () => {
-    const id = await host.send(host.repository(), { ...fields, budget: { wall: "5s", attempts: 3 }, instructions: "sleep 30" });
+    const id = await host.send(host.repository(), {
+      ...fields,
+      budget: { wall: "5s", attempts: 3 },
+      instructions: "sleep 30",
+    });
     await host.seen(id, "sandbox.started");
     await new Promise((resolve) => setTimeout(resolve, 2000));
     await killed();
@@ -134,7 +146,10 @@ describe("SIGKILL of the daemon", () => {
 describe("the death of a part", () => {
   it("SIGKILL of the gateway ends the sandbox as gateway-lost, and the next attempt goes on", async () => {
     const repository = host.repository();
-    const id = await host.send(repository, { ...fields, instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 4" });
+    const id = await host.send(repository, {
+      ...fields,
+      instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 4",
+    });
     await host.seen(id, "sandbox.started");
     process.kill(host.gateway(), "SIGKILL");
     const d = await host.rest(id);
@@ -144,7 +159,10 @@ describe("the death of a part", () => {
   });
 
   it("the engine's removal of a sandbox fails the attempt, and the next one goes on", async () => {
-    const id = await host.send(host.repository(), { ...fields, instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 3" });
+    const id = await host.send(host.repository(), {
+      ...fields,
+      instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 3",
+    });
     await host.seen(id, "sandbox.started");
     const [container] = containersOf(host.directory);
     execFileSync("docker", ["rm", "-f", container?.Id ?? ""], { stdio: "ignore" });
@@ -153,7 +171,10 @@ describe("the death of a part", () => {
   });
 
   it("SIGKILL of the guard ends the daemon cleanly; the next start goes on", async () => {
-    const id = await host.send(host.repository(), { ...fields, instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 4" });
+    const id = await host.send(host.repository(), {
+      ...fields,
+      instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 4",
+    });
     await host.seen(id, "sandbox.started");
     const { pid } = host;
     process.kill(host.guard(), "SIGKILL");
@@ -167,7 +188,10 @@ describe("the death of a part", () => {
   });
 
   it("SIGTERM ends sandboxes and gives every attempt back to the next start", async () => {
-    const id = await host.send(host.repository(), { ...fields, instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 4" });
+    const id = await host.send(host.repository(), {
+      ...fields,
+      instructions: "sed -i s/Math.floor/Math.round/ src/money.js; sleep 4",
+    });
     await host.seen(id, "sandbox.started");
     const begun = performance.now();
     expect(await host.stop()).toBe(0);

@@ -25,8 +25,12 @@ export function containersOf(directory: string): Inspected[] {
     .filter(Boolean);
   return ids.flatMap((id) => {
     try {
-      const [found] = JSON.parse(execFileSync("docker", ["inspect", id], { stdio: ["ignore", "pipe", "ignore"] }).toString());
-      return (found.HostConfig.Mounts ?? []).some((m: { Source: string }) => m.Source.startsWith(directory)) ? [found] : [];
+      const [found] = JSON.parse(
+        execFileSync("docker", ["inspect", id], { stdio: ["ignore", "pipe", "ignore"] }).toString(),
+      );
+      return (found.HostConfig.Mounts ?? []).some((m: { Source: string }) => m.Source.startsWith(directory))
+        ? [found]
+        : [];
     } catch {
       return []; // gone between the two calls
     }

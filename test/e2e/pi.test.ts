@@ -34,10 +34,18 @@ afterAll(async () => {
 });
 
 const brief = { executor: "pi", policy: "coding", instructions: "Make cents() round to the nearest cent." };
-const requests = (id: string) => host.entries(id).filter((e) => e.type === "request").map((e) => e.data as EventData<"request">);
+const requests = (id: string) =>
+  host
+    .entries(id)
+    .filter((e) => e.type === "request")
+    .map((e) => e.data as EventData<"request">);
 
 it("edits as its model says, is verified, and lands", async () => {
-  script = [{ calls: [{ name: "read", arguments: { path: "src/money.js" } }] }, edit("Math.floor", "Math.round"), { text: "It rounds now." }];
+  script = [
+    { calls: [{ name: "read", arguments: { path: "src/money.js" } }] },
+    edit("Math.floor", "Math.round"),
+    { text: "It rounds now." },
+  ];
   const repository = host.repository();
   const d = await host.turn(repository, brief, { onto: "fixed" });
   expect(d.state, JSON.stringify([d.reason, d.attempts])).toBe("approved");
@@ -46,7 +54,9 @@ it("edits as its model says, is verified, and lands", async () => {
   expect(repository.git("show", "fixed:src/money.js")).toContain("Math.round(x * 100)");
   // Every request of it is in the ledger, and none left but to its model.
   const asked = requests(d.id);
-  expect(asked.map((r) => [r.decision, r.method, new URL(r.url).pathname])).toEqual(Array(3).fill(["allow", "POST", "/v1/chat/completions"]));
+  expect(asked.map((r) => [r.decision, r.method, new URL(r.url).pathname])).toEqual(
+    Array(3).fill(["allow", "POST", "/v1/chat/completions"]),
+  );
   expect(model.requests.filter((r) => r.turn < 0)).toEqual([]);
   const told = JSON.stringify(model.requests.at(-1)?.body.messages);
   expect(told).toContain("Make cents() round to the nearest cent.");
@@ -55,7 +65,8 @@ it("edits as its model says, is verified, and lands", async () => {
 
 it("hears the feedback of the first attempt in the second", async () => {
   script = [edit("Math.floor", "Math.ceil")];
-  const intent = 'if grep -q Math.round /case/diff.patch; then verdict approve; else verdict reject "ceil is not the nearest"; fi';
+  const intent =
+    'if grep -q Math.round /case/diff.patch; then verdict approve; else verdict reject "ceil is not the nearest"; fi';
   const id = await host.send(host.repository(), { ...brief, intent });
   await host.seen(id, "attempt.rejected", 90);
   script = [edit("Math.ceil", "Math.round")];
@@ -72,7 +83,12 @@ it("a failing model is an empty proposal, never an approval", async () => {
 }, 120_000);
 
 it("is refused by a policy without its model route, which says what to add", async () => {
-  const said = await host.cli("delegate", host.brief({ ...brief, policy: "other-model" }), "--repo", host.repository().path);
+  const said = await host.cli(
+    "delegate",
+    host.brief({ ...brief, policy: "other-model" }),
+    "--repo",
+    host.repository().path,
+  );
   expect([said.code, said.error().code]).toEqual([2, "policy-invalid"]);
   expect(said.error().next).toContain("models: { openai:");
 });

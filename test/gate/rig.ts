@@ -45,7 +45,7 @@ export async function openRig(): Promise<Rig> {
     engine,
     instance,
     note: (event) => events.push(event),
-    gateway: () => {
+    gateway: async () => {
       if (!gateway) throw new Error("no gateway");
       return gateway;
     },

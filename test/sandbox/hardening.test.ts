@@ -24,7 +24,8 @@ describe("the kernel's word, from inside", () => {
   it("no capability, no new privileges, a filter, and one unprivileged user", async () => {
     const { text } = await bench.sh("cat /proc/self/status; id -u; id -G");
     const fields = Object.fromEntries(text.split("\n").map((line) => line.split(/:\s+/) as [string, string]));
-    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect([set, fields[set]]).toEqual([set, "0".repeat(16)]);
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+      expect([set, fields[set]]).toEqual([set, "0".repeat(16)]);
     expect(fields).toMatchObject({ NoNewPrivs: "1", Seccomp: "2" });
     expect(fields.Uid).toBe("10001\t10001\t10001\t10001");
     expect(fields.Gid).toBe("10001\t10001\t10001\t10001");
@@ -32,7 +33,8 @@ describe("the kernel's word, from inside", () => {
   });
 
   it("no interface but loopback, no route, no name server of the host's, and a name that says nothing", async () => {
-    const script = "tail -n +3 /proc/net/dev | cut -d: -f1; echo --; tail -n +2 /proc/net/route; echo --; cat /etc/resolv.conf; echo --; hostname; echo $HOSTNAME";
+    const script =
+      "tail -n +3 /proc/net/dev | cut -d: -f1; echo --; tail -n +2 /proc/net/route; echo --; cat /etc/resolv.conf; echo --; hostname; echo $HOSTNAME";
     const [interfaces, routes, resolver, names] = (await bench.sh(script)).text.split("--\n");
     expect(interfaces?.trim()).toBe("lo");
     expect(routes).toBe("");
@@ -41,17 +43,28 @@ describe("the kernel's word, from inside", () => {
   });
 
   it("resolves localhost, which programs and tests rely on", async () => {
-    const { text } = await bench.run(["node", "-e", 'require("dns").lookup("localhost", (e, a) => console.log(e?.code ?? a))']);
+    const { text } = await bench.run([
+      "node",
+      "-e",
+      'require("dns").lookup("localhost", (e, a) => console.log(e?.code ?? a))',
+    ]);
     expect(text.trim()).toBe("127.0.0.1");
   });
 
   it("a read-only root, and bounded places to write without devices, setuid or programs", async () => {
-    const { text } = await bench.sh("cat /proc/mounts; for d in / /etc /usr/bin /opt/sallyport /root /var/tmp /run /dev /sys /proc/sys/kernel; do touch $d/x 2>/dev/null && echo WROTE $d; done; touch /tmp/x $HOME/x && echo fine");
+    const { text } = await bench.sh(
+      "cat /proc/mounts; for d in / /etc /usr/bin /opt/sallyport /root /var/tmp /run /dev /sys /proc/sys/kernel; do touch $d/x 2>/dev/null && echo WROTE $d; done; touch /tmp/x $HOME/x && echo fine",
+    );
     const mounts = new Map(text.split("\n").map((line) => [line.split(" ")[1], line.split(" ")]));
     const options = (at: string) => (mounts.get(at)?.[3] ?? "").split(",");
     expect(options("/")).toContain("ro");
-    for (const at of ["/sys", "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq"]) expect([at, options(at)[0]]).toEqual([at, "ro"]);
-    for (const [at, size] of [["/tmp", "262144k"], ["/home/sandbox", "65536k"], ["/dev/shm", "65536k"]] as const) {
+    for (const at of ["/sys", "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq"])
+      expect([at, options(at)[0]]).toEqual([at, "ro"]);
+    for (const [at, size] of [
+      ["/tmp", "262144k"],
+      ["/home/sandbox", "65536k"],
+      ["/dev/shm", "65536k"],
+    ] as const) {
       expect([at, ...options(at)]).toEqual(expect.arrayContaining(["rw", "nosuid", "nodev", "noexec", `size=${size}`]));
     }
     expect(options("/tmp")).toContain("nr_inodes=65536");
@@ -60,7 +73,8 @@ describe("the kernel's word, from inside", () => {
   });
 
   it("masks what tells of the host or acts on it", async () => {
-    const masked = "/proc/kcore /proc/keys /proc/key-users /proc/timer_list /proc/interrupts /proc/acpi /proc/scsi /sys/firmware /sys/devices/virtual/powercap";
+    const masked =
+      "/proc/kcore /proc/keys /proc/key-users /proc/timer_list /proc/interrupts /proc/acpi /proc/scsi /sys/firmware /sys/devices/virtual/powercap";
     const script = `for p in ${masked}; do [ -e $p ] || continue; if [ -d $p ]; then ls -A $p; else cat $p; fi; done | head -c 100; echo end
       for p in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /sys/kernel/uevent_helper /sys/fs/cgroup/*/release_agent /proc/sys/kernel/modprobe; do (echo x >$p) 2>/dev/null && echo WROTE $p; done
       for p in /dev/mem /dev/kmem /dev/kmsg /dev/fuse /dev/kvm /dev/loop-control /dev/vda /dev/sda /dev/net/tun; do [ -e $p ] && echo DEVICE $p; done; true`;
@@ -68,7 +82,8 @@ describe("the kernel's word, from inside", () => {
   });
 
   it("shows no process, socket or environment of the host's", async () => {
-    const script = "ls -d /proc/[0-9]* | wc -l; cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -v -E '^(PATH|HOME|USER|LOGNAME|LANG|TZ|TMPDIR|CI|NO_COLOR|NPM_CONFIG_[A-Z_]+|HOSTNAME|PWD|OLDPWD|SHLVL|_|TINI_VERSION)=' ; ls /var/run/docker.sock /run/docker.sock /run/sallyport/* 2>/dev/null; tail -n +2 /proc/net/unix";
+    const script =
+      "ls -d /proc/[0-9]* | wc -l; cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -v -E '^(PATH|HOME|USER|LOGNAME|LANG|TZ|TMPDIR|CI|NO_COLOR|NPM_CONFIG_[A-Z_]+|HOSTNAME|PWD|OLDPWD|SHLVL|_|TINI_VERSION)=' ; ls /var/run/docker.sock /run/docker.sock /run/sallyport/* 2>/dev/null; tail -n +2 /proc/net/unix";
     const [processes, ...rest] = (await bench.sh(script)).text.trim().split("\n");
     expect(Number(processes)).toBeLessThan(10);
     expect(rest).toEqual([]);
@@ -90,7 +105,8 @@ describe("the kernel's word, from inside", () => {
   });
 
   it("has the files, memory, processes and time it was given, and no more", async () => {
-    const script = "cat /proc/self/limits; cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us /sys/fs/cgroup/cpu.max 2>/dev/null; echo; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null";
+    const script =
+      "cat /proc/self/limits; cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us /sys/fs/cgroup/cpu.max 2>/dev/null; echo; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null";
     const { text } = await bench.sh(script, { cpus: 0.5 });
     expect(text).toMatch(/Max open files\s+4096\s+4096/);
     expect(text).toMatch(/Max core file size\s+0\s+0/);
@@ -105,10 +121,17 @@ describe("system calls", () => {
   let answers: Map<string, string>;
   beforeAll(async () => {
     const probe = folder(bench, "probe");
-    execFileSync("cc", ["-O1", "-static", "-o", join(probe, "syscalls"), join(import.meta.dirname, "syscalls.c")], { timeout: 60_000 });
+    execFileSync("cc", ["-O1", "-static", "-o", join(probe, "syscalls"), join(import.meta.dirname, "syscalls.c")], {
+      timeout: 60_000,
+    });
     const mounts = [{ source: probe, target: "/probe", writable: false }];
     const { text } = await bench.run(["/probe/syscalls"], { mounts });
-    answers = new Map(text.trim().split("\n").map((line) => [line.split(" ")[0] ?? "", line.slice(line.indexOf(" ") + 1)]));
+    answers = new Map(
+      text
+        .trim()
+        .split("\n")
+        .map((line) => [line.split(" ")[0] ?? "", line.slice(line.indexOf(" ") + 1)]),
+    );
   });
 
   it("opens four socket families and refuses the others", () => {
@@ -135,11 +158,13 @@ describe("system calls", () => {
 
   it("kills a call of another architecture", () => {
     if (process.arch !== "x64") return; // the probe has them on x64 only
-    for (const name of ["x32", "int80-getpid", "int80-socketcall"]) expect([name, answers.get(name)]).toEqual([name, "signal 31"]);
+    for (const name of ["x32", "int80-getpid", "int80-socketcall"])
+      expect([name, answers.get(name)]).toEqual([name, "signal 31"]);
   });
 
   it("leaves what programs need", () => {
-    for (const name of ["socketpair-unix", "personality-query", "getpid", "clone"]) expect([name, answers.get(name)]).toEqual([name, "0"]);
+    for (const name of ["socketpair-unix", "personality-query", "getpid", "clone"])
+      expect([name, answers.get(name)]).toEqual([name, "0"]);
   });
 
   it("lets node, git, threads, pipes and subprocesses work", async () => {
@@ -152,25 +177,33 @@ describe("system calls", () => {
 
 describe("limits that hold", () => {
   it("processes", async () => {
-    const { text } = await bench.sh("i=0; while [ $i -lt 100 ]; do sleep 5 & i=$((i+1)); done 2>&1; echo never", { wall: 20_000 });
+    const { text } = await bench.sh("i=0; while [ $i -lt 100 ]; do sleep 5 & i=$((i+1)); done 2>&1; echo never", {
+      wall: 20_000,
+    });
     expect(text).toMatch(/fork|Resource temporarily unavailable|Cannot fork/i);
     expect(text).not.toContain("never");
   });
 
   it("memory", async () => {
-    const result = await bench.run(["node", "-e", "const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1))"], { memory: 96 * 1024 * 1024 });
+    const result = await bench.run(["node", "-e", "const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1))"], {
+      memory: 96 * 1024 * 1024,
+    });
     expect(result.end).toBe("memory");
   });
 
   it("the size of a file, and of the temporary folder", async () => {
-    const { text } = await bench.sh("head -c 40000000 /dev/zero > /tmp/big; wc -c < /tmp/big; i=0; while head -c 30000000 /dev/zero > /tmp/f$i; do i=$((i+1)); done 2>/dev/null; echo $i", { memory: 400 * 1024 * 1024 });
+    const { text } = await bench.sh(
+      "head -c 40000000 /dev/zero > /tmp/big; wc -c < /tmp/big; i=0; while head -c 30000000 /dev/zero > /tmp/f$i; do i=$((i+1)); done 2>/dev/null; echo $i",
+      { memory: 400 * 1024 * 1024 },
+    );
     const [size, files] = text.trim().split("\n").slice(-2);
     expect(Number(size)).toBe(32 * 1024 * 1024);
     expect(Number(files)).toBeLessThan(9);
   });
 
   it("open files", async () => {
-    const script = 'const fs = require("fs"); let n = 0; try { for (;; n++) fs.openSync("/etc/passwd"); } catch (e) { console.log(e.code, n < 4096); }';
+    const script =
+      'const fs = require("fs"); let n = 0; try { for (;; n++) fs.openSync("/etc/passwd"); } catch (e) { console.log(e.code, n < 4096); }';
     expect((await bench.run(["node", "-e", script])).text.trim()).toBe("EMFILE true");
   });
 
@@ -199,29 +232,55 @@ describe("limits that hold", () => {
 describe("the engine", () => {
   it("shows the same controls from outside", async () => {
     const shown = folder(bench, "shown");
-    const sandbox = await bench.start(["sleep", "20"], { mounts: [{ source: shown, target: "/worktree", writable: false }] });
+    const sandbox = await bench.start(["sleep", "20"], {
+      mounts: [{ source: shown, target: "/worktree", writable: false }],
+    });
     const made = await bench.docker.getContainer(`sallyport-${sandbox.id}`).inspect();
     const { HostConfig: host, Config: config } = made;
-    expect(host).toMatchObject({ NetworkMode: "none", Privileged: false, ReadonlyRootfs: true, CapDrop: ["ALL"], IpcMode: "private", PidMode: "", UTSMode: "", Init: true, OomScoreAdj: 500, PidsLimit: 64, Memory: 256 * 1024 * 1024, MemorySwap: 256 * 1024 * 1024 });
+    expect(host).toMatchObject({
+      NetworkMode: "none",
+      Privileged: false,
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      IpcMode: "private",
+      PidMode: "",
+      UTSMode: "",
+      Init: true,
+      OomScoreAdj: 500,
+      PidsLimit: 64,
+      Memory: 256 * 1024 * 1024,
+      MemorySwap: 256 * 1024 * 1024,
+    });
     expect(host.CapAdd ?? []).toEqual([]);
     expect(host.Devices ?? []).toEqual([]);
     expect(host.Binds ?? []).toEqual([]);
     expect(config.Image).toBe(bench.image);
-    expect(made.Mounts.map((m) => [m.Source, m.Destination, m.RW, m.Propagation])).toEqual([[shown, "/worktree", false, "rprivate"]]);
+    expect(made.Mounts.map((m) => [m.Source, m.Destination, m.RW, m.Propagation])).toEqual([
+      [shown, "/worktree", false, "rprivate"],
+    ]);
     expect(readFileSync(`/proc/${sandbox.pid}/oom_score_adj`, "utf8").trim()).toBe("500");
     for (const kind of ["net", "pid", "ipc", "uts", "mnt", "cgroup"]) {
       const link = (pid: string | number) => execFileSync("readlink", [`/proc/${pid}/ns/${kind}`]).toString();
       expect([kind, link(sandbox.pid) === link("self")]).toEqual([kind, false]);
     }
-    expect(sandbox.controls).toMatchObject({ network: "none", kernelSeccomp: "2", kernelNoNewPrivs: "1", capabilities: "none" });
+    expect(sandbox.controls).toMatchObject({
+      network: "none",
+      kernelSeccomp: "2",
+      kernelNoNewPrivs: "1",
+      capabilities: "none",
+    });
     sandbox.end("stopped");
     expect((await sandbox.done).end).toBe("stopped");
     await expect(bench.docker.getContainer(made.Id).inspect()).rejects.toMatchObject({ statusCode: 404 });
   });
 
   it("runs an image by its digest only: a tag that moved changes nothing", async () => {
-    await expect(bench.start(["true"], { image: "sallyport/base:latest" })).rejects.toMatchObject({ code: "image-missing" });
-    await expect(bench.start(["true"], { image: `sha256:${"0".repeat(64)}` })).rejects.toMatchObject({ code: "image-missing" });
+    await expect(bench.start(["true"], { image: "sallyport/base:latest" })).rejects.toMatchObject({
+      code: "image-missing",
+    });
+    await expect(bench.start(["true"], { image: `sha256:${"0".repeat(64)}` })).rejects.toMatchObject({
+      code: "image-missing",
+    });
     const tag = "sallyport-test-moved:1";
     execFileSync("docker", ["tag", bench.image, tag]);
     try {
@@ -233,7 +292,10 @@ describe("the engine", () => {
   });
 
   it("sweeps the sandboxes of one host and leaves the others", async () => {
-    const mine = [await bench.start(["sleep", "30"], { host: "h-sweep-a" }), await bench.start(["sleep", "30"], { host: "h-sweep-a" })];
+    const mine = [
+      await bench.start(["sleep", "30"], { host: "h-sweep-a" }),
+      await bench.start(["sleep", "30"], { host: "h-sweep-a" }),
+    ];
     const other = await bench.start(["sleep", "30"], { host: "h-sweep-b" });
     try {
       expect((await bench.engine.sweep("h-sweep-a")).sort()).toEqual(mine.map((s) => s.id).sort());
@@ -248,7 +310,10 @@ describe("the engine", () => {
   it("leaves nothing where a command does not exist", async () => {
     const result = await bench.run(["/no/such/program"]).catch((error: unknown) => error as { code: string });
     expect("end" in result ? result.exit : result.code).toSatisfy((v) => v === 127 || v === "engine-failed");
-    const all = await bench.docker.listContainers({ all: true, filters: { label: [`org.sallyport.host=${bench.host}`] } });
+    const all = await bench.docker.listContainers({
+      all: true,
+      filters: { label: [`org.sallyport.host=${bench.host}`] },
+    });
     expect(all).toEqual([]);
   });
 });
@@ -259,7 +324,10 @@ describe("what the engine made is compared with what was asked", () => {
   beforeAll(async () => {
     const shown = join(bench.directory, "compared");
     mkdirSync(shown);
-    spec = bench.spec(["true"], { mounts: [{ source: shown, target: "/worktree", writable: false }], environment: baseEnvironment(true) });
+    spec = bench.spec(["true"], {
+      mounts: [{ source: shown, target: "/worktree", writable: false }],
+      environment: baseEnvironment(true),
+    });
     const container = await bench.docker.createContainer(containerOptions(spec));
     made = await container.inspect();
     await container.remove({ force: true });
@@ -269,63 +337,77 @@ describe("what the engine made is compared with what was asked", () => {
     expect(checkInspection(spec, made)).toMatchObject({ network: "none", readonlyRoot: true, capabilities: "none" });
   });
 
-  type Host = Record<string, unknown>;
-  const altered: [string, (m: Docker.ContainerInspectInfo, host: Host) => void][] = [
-    ["image", (m) => void (m.Image = `sha256:${"1".repeat(64)}`)],
-    ["user", (m) => void (m.Config.User = "0:0")],
-    ["network", (_, h) => void (h.NetworkMode = "bridge")],
-    ["network", (m) => void (m.NetworkSettings.Networks = { bridge: {} as never })],
-    ["privileged", (_, h) => void (h.Privileged = true)],
-    ["capabilities added", (_, h) => void (h.CapAdd = ["NET_RAW"])],
-    ["capabilities dropped", (_, h) => void (h.CapDrop = [])],
-    ["no-new-privileges", (_, h) => void (h.SecurityOpt = (h.SecurityOpt as string[]).filter((o) => !o.startsWith("no-new")))],
-    ["seccomp", (_, h) => void (h.SecurityOpt = ["no-new-privileges:true", "seccomp=unconfined"])],
-    ["seccomp", (_, h) => void (h.SecurityOpt = ["no-new-privileges:true"])],
-    ["read-only root", (_, h) => void (h.ReadonlyRootfs = false)],
-    ["ipc namespace", (_, h) => void (h.IpcMode = "host")],
-    ["pid namespace", (_, h) => void (h.PidMode = "host")],
-    ["uts namespace", (_, h) => void (h.UTSMode = "host")],
-    ["user namespace mode", (_, h) => void (h.UsernsMode = "host")],
-    ["cgroup namespace", (_, h) => void (h.CgroupnsMode = "host")],
-    ["init", (_, h) => void (h.Init = false)],
-    ["memory", (_, h) => void (h.Memory = 0)],
-    ["memory", (_, h) => void (h.MemorySwap = -1)],
-    ["cpus", (_, h) => void (h.NanoCpus = 0)],
-    ["pids", (_, h) => void (h.PidsLimit = null)],
-    ["devices", (_, h) => void (h.Devices = [{ PathOnHost: "/dev/kvm" }])],
-    ["published ports", (_, h) => void (h.PortBindings = { "80/tcp": [{}] })],
-    ["log driver", (_, h) => void (h.LogConfig = { Type: "json-file" })],
-    ["runtime", (_, h) => void (h.Runtime = "other")],
-    ["mounts", (m) => void (m.Mounts = m.Mounts.map((one) => ({ ...one, RW: true })))],
-    ["mounts", (m) => void (m.Mounts = m.Mounts.map((one) => ({ ...one, Propagation: "rshared" })))],
-    ["mounts", (m) => void m.Mounts.push({ ...(m.Mounts[0] as (typeof m.Mounts)[0]), Destination: "/var/run/docker.sock" })],
-    ["mounts", (m) => void (m.Mounts = [])],
-    ["mount sources", (m) => void (m.Mounts = m.Mounts.map((one) => ({ ...one, Source: "/" })))],
-    ["masked paths", (_, h) => void (h.MaskedPaths = (h.MaskedPaths as string[]).filter((path) => path !== "/proc/kcore"))],
-    ["masked paths", (_, h) => void (h.MaskedPaths = null)],
-    ["read-only paths", (_, h) => void (h.ReadonlyPaths = [])],
-    ["tmpfs", (_, h) => void (h.Tmpfs = { ...(h.Tmpfs as object), "/tmp": "rw" })],
-    ["tmpfs", (_, h) => void (h.Tmpfs = { ...(h.Tmpfs as object), "/run": "rw" })],
-    ["shared memory", (_, h) => void (h.ShmSize = 1 << 40)],
-    ["limits", (_, h) => void (h.Ulimits = [])],
-    ["oom score", (_, h) => void (h.OomScoreAdj = -500)],
-    ["entry", (m) => void (m.Config.Entrypoint = ["/bin/sh"])],
+  const host = (change: object) => (m: Docker.ContainerInspectInfo) => Object.assign(m.HostConfig, change);
+  const mounts = (change: object) => (m: Docker.ContainerInspectInfo) => {
+    m.Mounts = m.Mounts.map((one) => ({ ...one, ...change }));
+  };
+  const altered: [string, (m: Docker.ContainerInspectInfo) => unknown][] = [
+    ["image", (m) => Object.assign(m, { Image: `sha256:${"1".repeat(64)}` })],
+    ["user", (m) => Object.assign(m.Config, { User: "0:0" })],
+    ["entry", (m) => Object.assign(m.Config, { Entrypoint: ["/bin/sh"] })],
+    ["network", host({ NetworkMode: "bridge" })],
+    ["network", (m) => Object.assign(m.NetworkSettings, { Networks: { bridge: {} } })],
+    ["privileged", host({ Privileged: true })],
+    ["capabilities added", host({ CapAdd: ["NET_RAW"] })],
+    ["capabilities dropped", host({ CapDrop: [] })],
+    ["no-new-privileges", host({ SecurityOpt: [] })],
+    ["seccomp", host({ SecurityOpt: ["no-new-privileges:true", "seccomp=unconfined"] })],
+    ["seccomp", host({ SecurityOpt: ["no-new-privileges:true"] })],
+    ["read-only root", host({ ReadonlyRootfs: false })],
+    ["ipc namespace", host({ IpcMode: "host" })],
+    ["pid namespace", host({ PidMode: "host" })],
+    ["uts namespace", host({ UTSMode: "host" })],
+    ["user namespace mode", host({ UsernsMode: "host" })],
+    ["cgroup namespace", host({ CgroupnsMode: "host" })],
+    ["init", host({ Init: false })],
+    ["memory", host({ Memory: 0 })],
+    ["memory", host({ MemorySwap: -1 })],
+    ["cpus", host({ NanoCpus: 0 })],
+    ["pids", host({ PidsLimit: null })],
+    ["devices", host({ Devices: [{ PathOnHost: "/dev/kvm" }] })],
+    ["published ports", host({ PortBindings: { "80/tcp": [{}] } })],
+    ["log driver", host({ LogConfig: { Type: "json-file" } })],
+    ["runtime", host({ Runtime: "other" })],
+    ["masked paths", host({ MaskedPaths: ["/proc/acpi"] })],
+    ["masked paths", host({ MaskedPaths: null })],
+    ["read-only paths", host({ ReadonlyPaths: [] })],
+    ["tmpfs", host({ Tmpfs: { "/tmp": "rw" } })],
+    ["tmpfs", (m) => Object.assign(m.HostConfig.Tmpfs ?? {}, { "/run": "rw" })],
+    ["shared memory", host({ ShmSize: 2 ** 40 })],
+    ["limits", host({ Ulimits: [] })],
+    ["oom score", host({ OomScoreAdj: -500 })],
+    ["mounts", mounts({ RW: true })],
+    ["mounts", mounts({ Propagation: "rshared" })],
+    ["mounts", mounts({ Destination: "/var/run/docker.sock" })],
+    ["mounts", (m) => Object.assign(m, { Mounts: [] })],
+    ["mount sources", mounts({ Source: "/" })],
   ];
   for (const [index, [name, alter]] of altered.entries()) {
     it(`refuses another ${name} (${index + 1})`, () => {
       const copy = structuredClone(made);
-      alter(copy, copy.HostConfig as unknown as Host);
-      expect(() => checkInspection(spec, copy)).toThrow(expect.objectContaining({ code: "control-missing", message: expect.stringContaining(`${name} is `) }));
+      alter(copy);
+      expect(() => checkInspection(spec, copy)).toThrow(
+        expect.objectContaining({ code: "control-missing", message: expect.stringContaining(`${name} is `) }),
+      );
     });
   }
 
   it("refuses a kernel's word that differs", () => {
     const status = readFileSync("/proc/self/status", "utf8");
     expect(() => checkKernelStatus(status)).toThrow(/control-missing|Uid/);
-    const good = "Uid:\t10001\t10001\t10001\t10001\nGid:\t10001\t10001\t10001\t10001\nGroups:\t10001 \nCapInh:\t0000\nCapPrm:\t0000\nCapEff:\t0000\nCapBnd:\t0000\nCapAmb:\t0000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+    const good =
+      "Uid:\t10001\t10001\t10001\t10001\nGid:\t10001\t10001\t10001\t10001\nGroups:\t10001 \nCapInh:\t0000\nCapPrm:\t0000\nCapEff:\t0000\nCapBnd:\t0000\nCapAmb:\t0000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
     expect(checkKernelStatus(good)).toMatchObject({ kernelSeccomp: "2" });
-    for (const [from, to] of [["NoNewPrivs:\t1", "NoNewPrivs:\t0"], ["Seccomp:\t2", "Seccomp:\t0"], ["CapBnd:\t0000", "CapBnd:\t0400"], ["Uid:\t10001", "Uid:\t0"], ["Groups:\t10001", "Groups:\t0"]] as const) {
-      expect(() => checkKernelStatus(good.replace(from, to)), from).toThrow(expect.objectContaining({ code: "control-missing" }));
+    for (const [from, to] of [
+      ["NoNewPrivs:\t1", "NoNewPrivs:\t0"],
+      ["Seccomp:\t2", "Seccomp:\t0"],
+      ["CapBnd:\t0000", "CapBnd:\t0400"],
+      ["Uid:\t10001", "Uid:\t0"],
+      ["Groups:\t10001", "Groups:\t0"],
+    ] as const) {
+      expect(() => checkKernelStatus(good.replace(from, to)), from).toThrow(
+        expect.objectContaining({ code: "control-missing" }),
+      );
     }
   });
 });
@@ -335,15 +417,35 @@ describe("what nobody can ask for", () => {
     const { policyFile } = await import("../../src/domain/policy.ts");
     const { brief } = await import("../../src/domain/brief.ts");
     const { harnessFile } = await import("../../src/domain/harness.ts");
-    const words = { privileged: true, capAdd: ["ALL"], devices: ["/dev/kvm"], mounts: ["/:/host"], networkMode: "host", pidMode: "host", user: "root", securityOpt: [], propagation: "rshared" };
+    const words = {
+      privileged: true,
+      capAdd: ["ALL"],
+      devices: ["/dev/kvm"],
+      mounts: ["/:/host"],
+      networkMode: "host",
+      pidMode: "host",
+      user: "root",
+      securityOpt: [],
+      propagation: "rshared",
+    };
     const harness = { name: "x", roles: ["executor"], description: "x", command: ["x"], smoke: ["x"] };
     expect(harnessFile.safeParse(harness).success).toBe(true);
     expect(policyFile.safeParse({ version: 1, sandbox: { cpus: 1 } }).success).toBe(true);
     for (const [word, value] of Object.entries(words)) {
       expect([word, policyFile.safeParse({ version: 1, sandbox: { [word]: value } }).success]).toEqual([word, false]);
       expect([word, harnessFile.safeParse({ ...harness, [word]: value }).success]).toEqual([word, false]);
-      expect([word, brief.safeParse({ title: "abc", intent: "x", instructions: "x", accept: [{ id: "A1", must: "x" }], executor: "x", policy: "x", [word]: value }).success]).toEqual([word, false]);
+      expect([
+        word,
+        brief.safeParse({
+          title: "abc",
+          intent: "x",
+          instructions: "x",
+          accept: [{ id: "A1", must: "x" }],
+          executor: "x",
+          policy: "x",
+          [word]: value,
+        }).success,
+      ]).toEqual([word, false]);
     }
   });
 });
-
