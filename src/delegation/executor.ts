@@ -88,6 +88,7 @@ export async function runExecutor(
       delegation: record.id,
       attempt,
       role: "executor",
+      purpose: "execute",
       image: record.images.executor,
       command: start.command,
       environment: { ...baseEnvironment(true), ...start.environment },

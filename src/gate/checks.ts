@@ -83,6 +83,7 @@ async function runCommand(
         delegation: context.delegation,
         attempt: context.attempt,
         role: "tester",
+        purpose: `check ${id}`,
         image: context.image,
         command: ["/bin/sh", "-c", command],
         environment: { ...baseEnvironment(false), WORKSPACE: "/workspace" },
@@ -121,7 +122,8 @@ async function runAbsent(
       idle: files.length === 0 && !before.some((path) => isMeant(path)),
     };
   });
-  const input = { root: "/worktree", checks: asked.map(({ id, absent, files }) => ({ id, absent, files })) };
+  const changed = (await place.quarantine.changes(place.base.tree, tree)).map((change) => change.path);
+  const input = { root: "/worktree", changed, checks: asked.map(({ id, absent, files }) => ({ id, absent, files })) };
   const files = { "input.json": Buffer.from(JSON.stringify(input)).toString("base64") };
   const result = await withCleanTree(place, "check-absent", tree, ({ workspace }) =>
     withFolder(join(place.directory, "check-absent-input"), files, (folder) =>
@@ -129,6 +131,7 @@ async function runAbsent(
         delegation: context.delegation,
         attempt: context.attempt,
         role: "tester",
+        purpose: "absent checks",
         image: context.image,
         command: ["node", "/opt/sallyport/check-absent.mjs", "/checks/input.json"],
         environment: baseEnvironment(false),

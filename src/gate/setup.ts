@@ -45,6 +45,7 @@ export async function withSetup<T>(context: SetupContext, use: (lowers: readonly
         delegation: record.id,
         attempt: Math.max(1, record.attempts.length),
         role: "tester",
+        purpose: "setup on the base",
         image: record.images.tester,
         command: ["/bin/sh", "-c", command],
         environment: baseEnvironment(true),

@@ -36,6 +36,12 @@ export interface TesterContext {
 }
 
 const reportName = Buffer.from("junit.xml");
+const runNames: Record<string, string> = {
+  base: "on the base",
+  proposal: "as proposed",
+  proven: "with the base's tests",
+  revert: "new tests without the change",
+};
 const reportLimit = 8 * 1024 * 1024;
 const tailLimit = 8 * 1024;
 
@@ -64,6 +70,7 @@ export async function runTests(
       delegation: context.delegation,
       attempt: context.attempt,
       role: "tester",
+      purpose: `tests: ${runNames[name] ?? name}`,
       image: context.image,
       command: ["/bin/sh", "-c", commands.run],
       environment: {

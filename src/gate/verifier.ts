@@ -81,6 +81,7 @@ export async function askVerifier(
       delegation: context.delegation,
       attempt: context.attempt,
       role: "verifier",
+      purpose: "verify",
       image: context.image,
       command: start.command,
       environment: { ...baseEnvironment(true), ...start.environment },

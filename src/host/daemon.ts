@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { admit, checkRights, type DelegationRequest, fullRef } from "../delegation/admit.ts";
+import { admit, checkRights, fullRef } from "../delegation/admit.ts";
 import { discardDelegation, landDelegation } from "../delegation/decide.ts";
 import { runDelegation } from "../delegation/loop.ts";
 import { isUnfinished } from "../delegation/reduce.ts";
@@ -91,10 +91,14 @@ async function bringUp(
     stopping ??= shutDown(reason);
     return stopping;
   };
-  const store = await openStore(ledger, (error) => {
-    log.fatal({ err: error }, "the ledger takes nothing any more: ending");
-    void stop("ledger failed");
-  });
+  const store = await openStore(
+    ledger,
+    (error) => {
+      log.fatal({ err: error }, "the ledger takes nothing any more: ending");
+      void stop("ledger failed");
+    },
+    (error) => log.error({ err: error }, "an event was not noted"),
+  );
   await store.append({ type: "host.started", data: { version, keyid: key.keyid, pid: process.pid } });
   await sweepInstances(state, engine, store);
 

@@ -97,6 +97,7 @@ export function roleRunner(tools: {
           sandbox: id,
           attempt: role.attempt,
           role: role.role,
+          purpose: role.purpose,
           image: role.image,
           engine: tools.engine.name,
           controls: sandbox.controls,

@@ -150,17 +150,19 @@ describe("a brief that is not one", () => {
       /constructor was not sent/,
     ],
     ["a pattern that is none", withChecks({ absent: "(", in: "src/**" }), /brief-invalid: A1/],
-    [
-      "a pattern that means something else where it runs",
-      withChecks({ absent: "\\p{Lu}", in: "src/**" }),
-      /not read here/,
-    ],
+    ["an escape that is none", withChecks({ absent: '\\"a\\-b', in: "src/a.js" }), /brief-invalid: A1: .*escape/],
     ["a pattern that matches always", withChecks({ absent: "x*", in: "src/**" }), /matches the empty line/],
     ["a glob of a check that meets nothing", withChecks({ absent: "x", in: "scr/**" }), /"scr\/\*\*" matches no file/],
     ["a glob that meets nothing", brief({ writable: ["src/**/*.rs"] }), /"src\/\*\*\/\*\.rs" matches no file/],
     ["a visible path that meets nothing", brief({ visible: ["nothing.txt"] }), /matches no file/],
   ])("%s", async (_, given, message) => {
     expect(await refusal(request({ brief: given }))).toMatch(message);
+  });
+
+  test("an executor that would verify its own work", async () => {
+    const verifiedBy = (name: string) => ({ policy: { verifier: { harness: name, intent: true } } });
+    expect(await refusal(request(), verifiedBy("worker"))).toMatch(/policy-invalid: worker would verify its own work/);
+    expect(await refusal(request(), verifiedBy("another"))).toBe("admitted");
   });
 
   test("check files that are not base64 by name", async () => {
@@ -177,7 +179,7 @@ describe("a brief that is not one", () => {
       withChecks({ absent: "\\\\p\\{x", in: "src/**" }, { run: "x", files: ["c"] }, { test: "t" }),
       { c: "YQ==" },
     ],
-    ["a pattern with escapes that only `u` refuses", withChecks({ absent: '\\"a\\-b', in: "src/a.js" }), {}],
+    ["a pattern with a Unicode property", withChecks({ absent: "\\p{Lu}x", in: "src/a.js" }), {}],
   ])("and the benign twin: %s", async (_, given, checkFiles) => {
     expect(await refusal(request({ brief: given, checkFiles }))).toBe("admitted");
   });

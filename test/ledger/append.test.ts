@@ -75,6 +75,7 @@ describe("a line", () => {
             sandbox: "s-abcdefgh23456722",
             attempt: 1,
             role: "executor",
+            purpose: text,
             image: `sha256:${"0".repeat(64)}`,
             engine: text,
             controls: { value },
