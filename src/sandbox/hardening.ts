@@ -2,9 +2,10 @@
  * Everything that makes a container a sandbox, in one place: what is asked of the engine, and what must be read back
  * from it. test/sandbox/hardening.test.ts reads each control again from inside a running sandbox.
  */
+import { join } from "node:path";
 import type Docker from "dockerode";
 import { SallyportError } from "../domain/error.ts";
-import { type Controls, type SandboxSpec, sandboxOwner } from "./engine.ts";
+import { type Controls, type SandboxMount, type SandboxSpec, sandboxOwner } from "./engine.ts";
 import { seccompProfile } from "./seccomp.ts";
 
 export const sandboxLabels = {
@@ -18,10 +19,12 @@ export const sandboxPaths = {
   home: "/home/sandbox",
   temporary: "/tmp",
   socket: "/run/sallyport",
+  hosts: "/etc/hosts",
   entry: "/opt/sallyport/entry",
   path: "/opt/sallyport/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 } as const;
 
+const localhostOnly = join(import.meta.dirname, "hosts");
 const MiB = 1024 * 1024;
 const openFiles = 4096;
 
@@ -79,6 +82,15 @@ export function baseEnvironment(hasSocket: boolean): Record<string, string> {
   };
 }
 
+/**
+ * What is mounted: the role's own, and a hosts file that knows `localhost` where the role brings none. Without a network
+ * the engine leaves /etc/hosts empty, and a test suite that asks for `localhost` would fail for no fault of its own.
+ */
+function mountsOf(spec: SandboxSpec): SandboxMount[] {
+  const hosts = { source: localhostOnly, target: sandboxPaths.hosts, writable: false };
+  return spec.mounts.some((mount) => mount.target === sandboxPaths.hosts) ? [...spec.mounts] : [...spec.mounts, hosts];
+}
+
 /** What is asked of the engine for one sandbox. Pure. */
 export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptions {
   const { uid, gid } = sandboxOwner;
@@ -121,7 +133,7 @@ export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptio
       CgroupnsMode: "private",
       MaskedPaths: maskedPaths,
       ReadonlyPaths: readonlyPaths,
-      Mounts: spec.mounts.map((mount) => ({
+      Mounts: mountsOf(spec).map((mount) => ({
         Type: "bind",
         Source: mount.source,
         Target: mount.target,
@@ -211,13 +223,15 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
   must("limits", same(sortedLimits(shown.Ulimits), sortedLimits(wanted.Ulimits)), shown.Ulimits);
   must("oom score", shown.OomScoreAdj === wanted.OomScoreAdj, shown.OomScoreAdj);
   must("entry", same(made.Config.Entrypoint, [sandboxPaths.entry]), made.Config.Entrypoint);
-  const sources = new Map(spec.mounts.map((m) => [m.target, m.source]));
+  const sources = new Map(mountsOf(spec).map((m) => [m.target, m.source]));
   must(
     "mount sources",
     made.Mounts.every((m) => m.Type === "tmpfs" || sources.get(m.Destination) === m.Source),
     made.Mounts.map((m) => m.Source),
   );
-  const asked = spec.mounts.map((m) => `${m.target}:${m.writable ? "rw" : "ro"}:rprivate`).sort();
+  const asked = mountsOf(spec)
+    .map((m) => `${m.target}:${m.writable ? "rw" : "ro"}:rprivate`)
+    .sort();
   const found = made.Mounts.filter((m) => m.Type !== "tmpfs")
     .map((m) => `${m.Destination}:${m.RW ? "rw" : "ro"}:${m.Propagation}`)
     .sort();
