@@ -28,7 +28,6 @@ const libraryHomes = {
   zod: "domain",
   canonicalize: "domain",
   yaml: "policy",
-  picomatch: "policy",
   "ipaddr.js": "policy",
   dockerode: "sandbox",
   "tar-fs": "sandbox",

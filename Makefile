@@ -41,6 +41,7 @@ bench: images ## Print every figure as a ratio to a named peer in the same run
 
 build: setup ## Make dist/ for the package
 	@tsc -p tsconfig.build.json
+	@cp src/sandbox/hosts dist/sandbox/
 
 clean: ## Remove what was installed and built here (state and images stay)
 	@rm -rf node_modules dist .cache

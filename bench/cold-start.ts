@@ -28,9 +28,21 @@ export async function coldStart(): Promise<Figure[]> {
     const begun = performance.now();
     let first = Number.NaN;
     const spec: SandboxSpec = {
-      id: `s-bench${process.pid}x${count++}`, host: instance, role: "tester", image, command: ["/bin/echo", "first"],
-      environment: baseEnvironment(false), directory: "/tmp", mounts: [], runtime: "runc", cpus: 2, memory: 512 * MiB, pids: 256,
-      fileSize: 64 * MiB, wall: 30_000, output: MiB,
+      id: `s-bench${process.pid}x${count++}`,
+      host: instance,
+      role: "tester",
+      image,
+      command: ["/bin/echo", "first"],
+      environment: baseEnvironment(false),
+      directory: "/tmp",
+      mounts: [],
+      runtime: "runc",
+      cpus: 2,
+      memory: 512 * MiB,
+      pids: 256,
+      fileSize: 64 * MiB,
+      wall: 30_000,
+      output: MiB,
       onOutput: () => {
         first = Number.isNaN(first) ? performance.now() - begun : first;
       },
@@ -42,10 +54,49 @@ export async function coldStart(): Promise<Figure[]> {
 
   const tmpfs = "rw,nosuid,nodev,size=268435456";
   const options = [
-    "run", "--rm", "--init", "--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
-    "--security-opt", `seccomp=${profile}`, "--user", "10001:10001", "--ipc", "private", "--cgroupns", "private", "--memory", "512m", "--memory-swap", "512m",
-    "--cpus", "2", "--pids-limit", "256", "--ulimit", "nofile=4096:4096", "--ulimit", "core=0:0", "--tmpfs", `/tmp:${tmpfs}`, "--tmpfs", `/home/sandbox:${tmpfs}`,
-    "--log-driver", "none", "--hostname", "sandbox", "--entrypoint", sandboxPaths.entry, image, "/bin/echo", "first",
+    "run",
+    "--rm",
+    "--init",
+    "--network",
+    "none",
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges:true",
+    "--security-opt",
+    `seccomp=${profile}`,
+    "--user",
+    "10001:10001",
+    "--ipc",
+    "private",
+    "--cgroupns",
+    "private",
+    "--memory",
+    "512m",
+    "--memory-swap",
+    "512m",
+    "--cpus",
+    "2",
+    "--pids-limit",
+    "256",
+    "--ulimit",
+    "nofile=4096:4096",
+    "--ulimit",
+    "core=0:0",
+    "--tmpfs",
+    `/tmp:${tmpfs}`,
+    "--tmpfs",
+    `/home/sandbox:${tmpfs}`,
+    "--log-driver",
+    "none",
+    "--hostname",
+    "sandbox",
+    "--entrypoint",
+    sandboxPaths.entry,
+    image,
+    "/bin/echo",
+    "first",
   ];
   const theirs = () =>
     new Promise<number>((resolve, reject) => {
@@ -60,7 +111,18 @@ export async function coldStart(): Promise<Figure[]> {
     });
 
   try {
-    return [await sideBySide({ name: "cold start of a hardened sandbox to its first output", unit: "ms", peer: "docker run, same options", runs: 15 }, ours, theirs)];
+    return [
+      await sideBySide(
+        {
+          name: "cold start of a hardened sandbox to its first output",
+          unit: "ms",
+          peer: "docker run, same options",
+          runs: 15,
+        },
+        ours,
+        theirs,
+      ),
+    ];
   } finally {
     await engine.sweep(instance);
     await rm(directory, { recursive: true, force: true });

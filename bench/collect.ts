@@ -16,7 +16,10 @@ const GiB = 1024 ** 3;
 const changes = 500;
 
 const git = (directory: string, ...args: string[]) =>
-  execFileSync("git", ["-c", "user.name=Bench", "-c", "user.email=bench@localhost", "-C", directory, ...args], { maxBuffer: GiB, stdio: ["ignore", "pipe", "ignore"] });
+  execFileSync("git", ["-c", "user.name=Bench", "-c", "user.email=bench@localhost", "-C", directory, ...args], {
+    maxBuffer: GiB,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
 
 const pathOf = (file: number) => `dir${Math.floor(file / 100)}/sub${Math.floor(file / 10) % 10}/file${file}.txt`;
 
@@ -47,25 +50,44 @@ export async function collectFigures(files: number): Promise<Figure[]> {
     const { commit } = await resolveCommit(repository, "main");
     const quarantine = await openQuarantine({ directory: at("quarantine"), repository });
     const visible = () => true;
-    const base = await ensureBaseTree({ quarantine, directory: at("trees"), commit, visible, visibleKey: "all", owner: sandboxOwner });
+    const base = await ensureBaseTree({
+      quarantine,
+      directory: at("trees"),
+      commit,
+      visible,
+      visibleKey: "all",
+      owner: sandboxOwner,
+    });
     await mkdir(at("lane"));
     await cp(at("repository"), at("plain"), { recursive: true });
 
     let round = 0;
     const ours = async () => {
       round++;
-      const layer = await createLayer({ directory: at("lane"), name: `layer${round}`, bytes: GiB, inodes: layerInodes, owner: sandboxOwner });
+      const layer = await createLayer({
+        directory: at("lane"),
+        name: `layer${round}`,
+        bytes: GiB,
+        inodes: layerInodes,
+        owner: sandboxOwner,
+      });
       try {
         const workspace = await openWorkspace({ lowers: [base.files], layer, target: at(`lane/workspace${round}`) });
         await change(workspace.target, files, round);
         const frozen = await freezeLayer(workspace);
         return await timed(async () => {
           const collected = await collectLayer({
-            quarantine, base, layer: frozen, lowers: [base.files], visible, ref: `bench/${round}`,
+            quarantine,
+            base,
+            layer: frozen,
+            lowers: [base.files],
+            visible,
+            ref: `bench/${round}`,
             limits: { entries: layerInodes, bytes: GiB, fileBytes: GiB },
             commit: { message: "bench\n", author: { name: "Bench", email: "bench@localhost" }, date: new Date(0) },
           });
-          if (!collected.ok || collected.changes.length !== changes) throw new Error(`collected otherwise: ${JSON.stringify(collected).slice(0, 300)}`);
+          if (!collected.ok || collected.changes.length !== changes)
+            throw new Error(`collected otherwise: ${JSON.stringify(collected).slice(0, 300)}`);
           const patch = await quarantine.patch(base.tree, collected.tree, GiB);
           if (!patch.ok) throw new Error("no patch");
         });
@@ -81,7 +103,18 @@ export async function collectFigures(files: number): Promise<Figure[]> {
         git(at("plain"), "diff", "--cached");
       });
     };
-    return [await sideBySide({ name: `collecting ${changes} changes and their patch, ${files} files`, unit: "ms", peer: "git add -A && git diff --cached", runs: 7 }, ours, theirs)];
+    return [
+      await sideBySide(
+        {
+          name: `collecting ${changes} changes and their patch, ${files} files`,
+          unit: "ms",
+          peer: "git add -A && git diff --cached",
+          runs: 7,
+        },
+        ours,
+        theirs,
+      ),
+    ];
   } finally {
     await sweepMounts(directory);
     await rm(directory, { recursive: true, force: true });

@@ -12,19 +12,39 @@ import { type Figure, sideBySide, timed } from "./measure.ts";
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 const event: Event = {
   type: "request",
-  data: { sandbox: `s-${"a".repeat(16)}`, method: "GET", url: "https://registry.npmjs.org/left-pad", decision: "allow", code: "allowed", rule: "network[0] registry.npmjs.org", sent: 0, received: 1024, milliseconds: 3 },
+  data: {
+    sandbox: `s-${"a".repeat(16)}`,
+    method: "GET",
+    url: "https://registry.npmjs.org/left-pad",
+    decision: "allow",
+    code: "allowed",
+    rule: "network[0] registry.npmjs.org",
+    sent: 0,
+    received: 1024,
+    milliseconds: 3,
+  },
 };
-const signer = (bytes: Uint8Array) => ({ keyid: "0".repeat(64), signature: sign(null, bytes, privateKey).toString("base64") });
+const signer = (bytes: Uint8Array) => ({
+  keyid: "0".repeat(64),
+  signature: sign(null, bytes, privateKey).toString("base64"),
+});
 
 export async function ledgerFigures(): Promise<Figure[]> {
   const directory = await mkdtemp(join(tmpdir(), "sallyport-bench-"));
   let count = 0;
-  const fresh = () => openLedger({ directory: join(directory, `ledger-${count++}`), now: () => new Date(), sign: signer });
+  const fresh = () =>
+    openLedger({ directory: join(directory, `ledger-${count++}`), now: () => new Date(), sign: signer });
   const line = Buffer.from(`${JSON.stringify(event)}\n`.padEnd(450, " "));
   try {
     const alone = 200;
     const oneByOne = await sideBySide(
-      { name: "ledger appends, one after the other, each durable", unit: "/s", peer: "write + fdatasync of a line", runs: 7, more: true },
+      {
+        name: "ledger appends, one after the other, each durable",
+        unit: "/s",
+        peer: "write + fdatasync of a line",
+        runs: 7,
+        more: true,
+      },
       async () => {
         const ledger = await fresh();
         const time = await timed(async () => {
@@ -47,7 +67,13 @@ export async function ledgerFigures(): Promise<Figure[]> {
     );
     const many = 20_000;
     const grouped = await sideBySide(
-      { name: "ledger appends, 64 at a time, each durable", unit: "/s", peer: "write + fdatasync of 64 lines", runs: 5, more: true },
+      {
+        name: "ledger appends, 64 at a time, each durable",
+        unit: "/s",
+        peer: "write + fdatasync of 64 lines",
+        runs: 5,
+        more: true,
+      },
       async () => {
         const ledger = await fresh();
         const time = await timed(async () => {
@@ -76,10 +102,18 @@ export async function ledgerFigures(): Promise<Figure[]> {
     await ledger.close();
     const files = (await readdir(whole)).filter((name) => name.endsWith(".jsonl")).map((name) => join(whole, name));
     const verified = await sideBySide(
-      { name: `ledger lines verified (${lines} lines)`, unit: "/s", peer: "sha256sum of the same files, lines/s", runs: 5, more: true },
+      {
+        name: `ledger lines verified (${lines} lines)`,
+        unit: "/s",
+        peer: "sha256sum of the same files, lines/s",
+        runs: 5,
+        more: true,
+      },
       async () => {
         const time = await timed(async () => {
-          const result = await verifyLedger(whole, { verifySignature: (_, bytes, signature) => verify(null, bytes, publicKey, Buffer.from(signature, "base64")) });
+          const result = await verifyLedger(whole, {
+            verifySignature: (_, bytes, signature) => verify(null, bytes, publicKey, Buffer.from(signature, "base64")),
+          });
           if (!result.ok) throw new Error(result.problem);
         });
         return (lines / time) * 1000;

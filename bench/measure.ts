@@ -15,7 +15,8 @@ export interface Figure {
 
 const sorted = (values: readonly number[]) => [...values].sort((a, b) => a - b);
 export const median = (values: readonly number[]) => sorted(values)[Math.floor(values.length / 2)] ?? Number.NaN;
-const percentile = (values: readonly number[], p: number) => sorted(values)[Math.min(values.length - 1, Math.floor(values.length * p))] ?? Number.NaN;
+const percentile = (values: readonly number[], p: number) =>
+  sorted(values)[Math.min(values.length - 1, Math.floor(values.length * p))] ?? Number.NaN;
 
 /** Milliseconds that something takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -38,13 +39,36 @@ export async function sideBySide(
     own.push(await ours());
     other.push(await theirs());
   }
-  return { more: false, ...about, ours: median(own), p95: percentile(own, 0.95), theirs: median(other), ratio: median(own) / median(other) };
+  return {
+    more: false,
+    ...about,
+    ours: median(own),
+    p95: percentile(own, 0.95),
+    theirs: median(other),
+    ratio: median(own) / median(other),
+  };
 }
 
 export function printFigures(figures: readonly Figure[]): void {
-  const number = (value: number) => (value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(3));
-  const rows = figures.map((f) => [f.name, `${number(f.ours)} ${f.unit}`, number(f.p95), `${number(f.theirs)} ${f.unit}`, f.peer, `${f.ratio.toFixed(2)} ×`, f.more ? "more is better" : "less is better", String(f.runs)]);
+  const number = (value: number) =>
+    value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(3);
+  const rows = figures.map((f) => [
+    f.name,
+    `${number(f.ours)} ${f.unit}`,
+    number(f.p95),
+    `${number(f.theirs)} ${f.unit}`,
+    f.peer,
+    `${f.ratio.toFixed(2)} ×`,
+    f.more ? "more is better" : "less is better",
+    String(f.runs),
+  ]);
   const all = [["figure", "median", "p95", "peer's median", "peer", "ratio", "", "runs"], ...rows];
   const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  for (const row of all) console.log(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
+  for (const row of all)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    );
 }

@@ -6,7 +6,13 @@ import { collectFigures } from "./collect.ts";
 import { ledgerFigures } from "./ledger.ts";
 import { type Figure, printFigures } from "./measure.ts";
 
-const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", memory: showSize(totalmem()), kernel: release(), node: process.version };
+const machine = {
+  cpus: cpus().length,
+  model: cpus()[0]?.model ?? "unknown",
+  memory: showSize(totalmem()),
+  kernel: release(),
+  node: process.version,
+};
 const figures: Figure[] = [];
 for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures(20_000), ledgerFigures]) {
   const made = await part();
@@ -15,6 +21,8 @@ for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures
 }
 if (process.argv.includes("--json")) console.log(JSON.stringify({ machine, figures }, null, 2));
 else {
-  console.log(`${machine.cpus} × ${machine.model}, ${machine.memory}, kernel ${machine.kernel}, Node ${machine.node}\n`);
+  console.log(
+    `${machine.cpus} × ${machine.model}, ${machine.memory}, kernel ${machine.kernel}, Node ${machine.node}\n`,
+  );
   printFigures(figures);
 }

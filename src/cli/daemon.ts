@@ -1,11 +1,11 @@
 /** `sallyport daemon`: the host in the foreground. */
 import type { Command } from "commander";
 import { exitCode } from "../domain/error.ts";
-import { startDaemon } from "../host/daemon.ts";
-import { openLog } from "../host/log.ts";
 import { action, command, done, type Globals } from "./context.ts";
 
 async function daemon({ state }: Globals): Promise<number> {
+  // Loaded here: a command that only asks a daemon has no use for what it is made of.
+  const [{ startDaemon }, { openLog }] = await Promise.all([import("../host/daemon.ts"), import("../host/log.ts")]);
   const running = await startDaemon(state, openLog());
   let asked = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

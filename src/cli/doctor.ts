@@ -1,10 +1,10 @@
 /** `sallyport doctor`. */
 import type { Command } from "commander";
 import { exitCode } from "../domain/error.ts";
-import { examine } from "../host/doctor.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 
 async function doctor({ state, json }: Globals): Promise<number> {
+  const { examine } = await import("../host/doctor.ts");
   const findings = await examine(state);
   if (json) print(findings);
   else {

@@ -3,16 +3,24 @@ import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
 import { showSize } from "../domain/units.ts";
 import { imageCache, shippedImages } from "../host/config.ts";
-import { connectEngine } from "../sandbox/connect.ts";
-import { auditImage } from "../sandbox/images/audit.ts";
-import { buildImage } from "../sandbox/images/build.ts";
-import { findImage, listImages } from "../sandbox/images/find.ts";
-import { listHarnesses } from "../sandbox/images/harness.ts";
 import { action, command, done, type Globals, print, say, table } from "./context.ts";
 import { ticker } from "./ticker.ts";
 
+// Loaded when an image is asked for: the engine's client is large, and most commands have no use for it.
+async function imageTools() {
+  const [{ connectEngine }, { auditImage }, { buildImage }, { findImage, listImages }, { listHarnesses }] =
+    await Promise.all([
+      import("../sandbox/connect.ts"),
+      import("../sandbox/images/audit.ts"),
+      import("../sandbox/images/build.ts"),
+      import("../sandbox/images/find.ts"),
+      import("../sandbox/images/harness.ts"),
+    ]);
+  return { docker: await connectEngine(), auditImage, buildImage, findImage, listImages, listHarnesses };
+}
+
 async function build({ json }: Globals, names: string[], options: { all?: boolean; force?: boolean }): Promise<number> {
-  const docker = await connectEngine();
+  const { docker, buildImage, listHarnesses } = await imageTools();
   const wanted = options.all ? await listHarnesses(shippedImages) : names;
   if (wanted.length === 0)
     throw new SallyportError("usage", "no image is named", {
@@ -37,7 +45,7 @@ async function build({ json }: Globals, names: string[], options: { all?: boolea
 }
 
 async function list({ json }: Globals): Promise<number> {
-  const docker = await connectEngine();
+  const { docker, listImages, listHarnesses } = await imageTools();
   const images = await listImages(docker);
   if (json) print(images);
   else {
@@ -54,7 +62,7 @@ async function list({ json }: Globals): Promise<number> {
 }
 
 async function audit({ json }: Globals, name: string): Promise<number> {
-  const docker = await connectEngine();
+  const { docker, findImage, auditImage } = await imageTools();
   const image = await findImage(docker, name, shippedImages);
   const { packages, findings } = await auditImage(docker, image.digest);
   if (json) print({ image, packages, findings });

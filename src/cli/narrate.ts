@@ -36,7 +36,7 @@ export function narrate(entry: Entry): string {
     case "attempt.started":
       return `attempt ${entry.data.attempt}: executing`;
     case "sandbox.started":
-      return `${entry.data.role} sandbox ${entry.data.sandbox}: network ${String(entry.data.controls.network)}, ${String(entry.data.controls.user)}, seccomp on, capabilities ${String(entry.data.controls.capabilities)}`;
+      return `${entry.data.role} sandbox ${entry.data.sandbox} (${entry.data.purpose}): network ${String(entry.data.controls.network)}, ${String(entry.data.controls.user)}, seccomp on, capabilities ${String(entry.data.controls.capabilities)}`;
     case "sandbox.ended":
       return `sandbox ${entry.data.sandbox} ended: ${entry.data.end}${entry.data.exit === null ? "" : ` ${entry.data.exit}`} after ${showDuration(entry.data.milliseconds)}, printed ${showSize(entry.data.output.bytes)}`;
     case "sandbox.wrote":

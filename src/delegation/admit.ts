@@ -1,17 +1,20 @@
 /** Admission: from what a planner sent to an accepted delegation, or a refusal that names the next step. Nothing has run yet. */
-import { brief as briefSchema, type Brief, checkFiles as checkFilesSchema } from "../domain/brief.ts";
+import { realpath } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Brief, brief as briefSchema, type Check, checkFiles as checkFilesSchema } from "../domain/brief.ts";
+import type { PlannerRights } from "../domain/config.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
-import type { PlannerRights } from "../domain/config.ts";
 import type { HarnessFile } from "../domain/harness.ts";
 import type { Role } from "../domain/identity.ts";
 import type { Policy } from "../domain/policy.ts";
 import { digestValue } from "../gate/digest.ts";
+import { cut } from "../gate/printable.ts";
 import { narrowPolicy } from "../policy/narrow.ts";
 import { pathMatcher } from "../policy/paths.ts";
 import { type HostRepository, openHostRepository, resolveCommit } from "../worktree/host-repository.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
-import { credentialsIn } from "./credentials.ts";
+import { credentialsIn, textsIn } from "./credentials.ts";
 
 /** What a planner sends. */
 export interface DelegationRequest {
@@ -33,52 +36,88 @@ export interface AdmissionTools {
   openQuarantine(repository: HostRepository): Promise<Quarantine>;
 }
 
+function invalid(found: string, next: string, cause?: unknown): SallyportError {
+  return new SallyportError("brief-invalid", found, { next, cause });
+}
+
 function parseBrief(request: DelegationRequest): { brief: Brief; checkFiles: Record<string, string> } {
   const parsed = briefSchema.safeParse(request.brief);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.map(String).join(".") || "brief"}: ${issue.message}`);
-    throw new SallyportError("brief-invalid", problems.slice(0, 20).join("; "), { next: "See the brief's form in the README." });
+    const problems = parsed.error.issues.map(
+      (issue) => `${issue.path.map(String).join(".") || "brief"}: ${issue.message}`,
+    );
+    throw invalid(cut(problems.slice(0, 20).join("; "), 4000), "See the brief's form in the README.");
   }
   const files = checkFilesSchema.safeParse(request.checkFiles ?? {});
-  if (!files.success) throw new SallyportError("brief-invalid", "the files of the checks are not base64 by name", { next: "Send them with `sallyport delegate`." });
+  if (!files.success) {
+    throw invalid("the files of the checks are not base64 by name", "Send them with `sallyport delegate`.");
+  }
+  // What no check names is not kept: it would only be carried along.
+  const needed: Record<string, string> = {};
   for (const criterion of parsed.data.accept) {
     for (const check of criterion.checks) {
-      const missing = "run" in check ? check.files.find((name) => !(name in files.data)) : undefined;
-      if (missing) {
-        throw new SallyportError("brief-invalid", `${criterion.id}: the check's file ${missing} was not sent`, { next: "Put it beside the brief." });
+      for (const name of "run" in check ? check.files : []) {
+        const content = Object.hasOwn(files.data, name) ? files.data[name] : undefined;
+        if (content === undefined) {
+          throw invalid(`${criterion.id}: the check's file ${name} was not sent`, "Put it beside the brief.");
+        }
+        needed[name] = content;
       }
       if ("absent" in check) checkPattern(criterion.id, check.absent);
     }
   }
-  return { brief: parsed.data, checkFiles: files.data };
+  return { brief: parsed.data, checkFiles: needed };
 }
 
+/** A pattern must mean here what it means where it runs: both read it with the `u` flag. */
 function checkPattern(criterion: string, pattern: string): void {
+  let compiled: RegExp;
   try {
-    new RegExp(pattern, "u");
+    compiled = new RegExp(pattern, "u");
   } catch (cause) {
-    throw new SallyportError("brief-invalid", `${criterion}: ${(cause as Error).message}`, { next: "Write an ECMAScript regular expression.", cause });
+    throw invalid(
+      `${criterion}: ${(cause as Error).message}`,
+      "Write an ECMAScript regular expression (with the `u` flag).",
+      cause,
+    );
+  }
+  if (compiled.test("")) {
+    throw invalid(
+      `${criterion}: ${JSON.stringify(pattern)} matches the empty line`,
+      "It could hold for no file: correct the pattern.",
+    );
   }
 }
 
-/** A brief that carries a credential is refused without repeating it (ATTACKS S5). */
-function refuseCredentials(brief: Brief, checkFiles: Record<string, string>): void {
-  const texts = [JSON.stringify(brief), ...Object.values(checkFiles).map((file) => Buffer.from(file, "base64").toString("utf8"))];
-  const found = [...new Set(texts.flatMap(credentialsIn))];
+/**
+ * A brief that carries a credential is refused without repeating it (ATTACKS S5), and before anything else is said of it:
+ * other refusals quote what they found.
+ */
+function refuseCredentials(request: DelegationRequest): void {
+  const files = textsIn(request.checkFiles).map((file) => Buffer.from(file, "base64").toString("utf8"));
+  const texts = textsIn(request.brief);
+  const found = [...new Set([...texts, ...files].flatMap(credentialsIn))];
   if (found.length > 0) {
     throw new SallyportError("credential-in-brief", `the brief holds what looks like ${found.join(" and ")}`, {
       next: "Take it out, and replace it at its provider: it has been written down.",
     });
   }
+  if (!texts.every((text) => text.isWellFormed())) {
+    throw invalid("a text of the brief holds half a character (a lone surrogate)", "Save the brief as UTF-8.");
+  }
 }
 
 /** A pattern of the brief that meets nothing is a typing error more often than a wish. */
 function refuseIdlePatterns(brief: Brief, paths: readonly string[]): void {
-  const patterns: [string, string][] = [
-    ...(brief.visible ?? []).map((pattern): [string, string] => ["visible", pattern]),
-    // An exact name may be a file to be made; a glob must meet something.
-    ...(brief.writable ?? []).filter((p) => /[*?[{(]/.test(p)).map((pattern): [string, string] => ["writable", pattern]),
-    ...brief.accept.flatMap((c) => c.checks.flatMap((check): [string, string][] => ("absent" in check ? [[`accept ${c.id} absent.in`, check.in]] : []))),
+  // An exact name may be a file to be made; a glob must meet something.
+  const globs = (written: readonly string[] = []) => written.filter((pattern) => /[*?[{(]/.test(pattern));
+  const absent = (check: Check) => ("absent" in check ? [check.in] : []);
+  const patterns = [
+    ...(brief.visible ?? []).map((pattern) => ["visible", pattern] as const),
+    ...globs(brief.writable).map((pattern) => ["writable", pattern] as const),
+    ...brief.accept.flatMap((c) =>
+      globs(c.checks.flatMap(absent)).map((pattern) => [`accept ${c.id} absent.in`, pattern] as const),
+    ),
   ];
   for (const [where, pattern] of patterns) {
     if (!paths.some(pathMatcher([pattern]))) {
@@ -89,13 +128,16 @@ function refuseIdlePatterns(brief: Brief, paths: readonly string[]): void {
   }
 }
 
+function checkRepository(planner: string, rights: PlannerRights, repository: string): void {
+  if (pathMatcher(rights.repositories.map((p) => p.slice(1)))(repository.slice(1))) return;
+  throw new SallyportError("repository-refused", `planner ${planner} may not name ${repository}`, {
+    next: `The operator adds it to config.yaml of the state directory: planners.${planner}.repositories: [${JSON.stringify(repository)}]`,
+  });
+}
+
 /** The operator's list decides which repositories and refs a planner may name (DESIGN invariant 12, ATTACKS A4). */
 export function checkRights(planner: string, rights: PlannerRights, repository: string, ref: string): void {
-  if (!pathMatcher(rights.repositories.map((p) => p.slice(1)))(repository.slice(1))) {
-    throw new SallyportError("repository-refused", `planner ${planner} may not name ${repository}`, {
-      next: `The operator adds it to config.yaml of the state directory: planners.${planner}.repositories: [${JSON.stringify(repository)}]`,
-    });
-  }
+  checkRepository(planner, rights, repository);
   if (!pathMatcher(rights.refs)(ref)) {
     throw new SallyportError("ref-refused", `planner ${planner} may not land on ${ref}`, {
       next: `The operator adds it to config.yaml of the state directory: planners.${planner}.refs: [${JSON.stringify(ref)}]`,
@@ -103,45 +145,81 @@ export function checkRights(planner: string, rights: PlannerRights, repository: 
   }
 }
 
+/**
+ * Opens what a planner names, after its canonical path was looked up in the operator's list: of another repository it
+ * learns nothing, not even whether it is there, and no git runs in it.
+ */
+async function openNamed(request: DelegationRequest, tools: AdmissionTools): Promise<HostRepository> {
+  const path = await realpath(request.repository).catch(() => resolve(request.repository));
+  checkRepository(tools.planner, tools.rights, path);
+  const repository = await openHostRepository(path);
+  checkRepository(tools.planner, tools.rights, repository.path);
+  return repository;
+}
+
 async function loadRole(tools: AdmissionTools, name: string, role: Role): Promise<HarnessFile> {
   const harness = await tools.loadHarness(name);
   if (!harness.roles.includes(role)) {
-    throw new SallyportError("brief-invalid", `${name} cannot be ${role}: its roles are ${harness.roles.join(", ")}`, { next: "Name another harness: `sallyport image list`." });
+    throw new SallyportError("brief-invalid", `${name} cannot be ${role}: its roles are ${harness.roles.join(", ")}`, {
+      next: "Name another harness: `sallyport image list`.",
+    });
   }
   return harness;
+}
+
+/** A harness without its model would only use up the attempts. */
+function requireRoute(harness: HarnessFile, policy: Policy): void {
+  const route = harness.model?.route;
+  if (route === undefined || Object.hasOwn(policy.models, route)) return;
+  const found = `${harness.name} needs the model route "${route}", which policy ${policy.name} does not give here`;
+  throw new SallyportError("policy-invalid", found, {
+    next: `Add to the policy: models: { ${route}: { base: "https://…" } }; where the brief says models:, name ${route} there.`,
+  });
 }
 
 /** A branch by its short or full name. */
 export function fullRef(name: string): string {
   const ref = name.startsWith("refs/") ? name : `refs/heads/${name}`;
-  if (!/^refs\/heads\/(?!.*(?:\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)))[^\s~^:?*[\\\p{Cc}\p{Cf}-][^\s~^:?*[\\\p{Cc}\p{Cf}]*(?<![./])$/u.test(ref)) {
-    throw new SallyportError("ref-invalid", `${JSON.stringify(name)} is not a branch name`, { next: "Name a branch, such as main or sallyport/fix-rounding." });
+  // git itself refuses a branch of that name, and every tool would take it for the checkout's.
+  const isHead = ref === "refs/heads/HEAD";
+  // Parts first, on the whole name: the slash before the first part counts too (git-check-ref-format(1)).
+  const parts = /\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)/;
+  const letters = /^refs\/heads\/[^\s~^:?*[\\\p{Cc}\p{Cf}-][^\s~^:?*[\\\p{Cc}\p{Cf}]*(?<![./])$/u;
+  if (isHead || parts.test(ref) || !letters.test(ref)) {
+    throw new SallyportError("ref-invalid", `${JSON.stringify(name)} is not a branch name`, {
+      next: "Name a branch, such as main or sallyport/fix-rounding.",
+    });
   }
   return ref;
 }
 
 /** Checks a request from every side and settles what the delegation runs with. */
-export async function admit(request: DelegationRequest, tools: AdmissionTools): Promise<EventData<"delegation.accepted">> {
+export async function admit(
+  request: DelegationRequest,
+  tools: AdmissionTools,
+): Promise<EventData<"delegation.accepted">> {
+  refuseCredentials(request);
   const { brief, checkFiles } = parseBrief(request);
-  refuseCredentials(brief, checkFiles);
-  const repository = await openHostRepository(request.repository);
-  // Before anything of the repository is told: a planner learns nothing about one it may not name.
-  checkRights(tools.planner, { ...tools.rights, refs: ["refs/heads/**"] }, repository.path, "refs/heads/any");
+  const repository = await openNamed(request, tools);
   const { commit, ref } = await resolveCommit(repository, request.base);
   const target = request.onto ? fullRef(request.onto) : ref;
   if (!target) {
-    throw new SallyportError("ref-invalid", `${request.base ?? "HEAD"} is not a branch`, { next: "Say where it may land: --onto BRANCH." });
+    throw new SallyportError("ref-invalid", `${request.base ?? "HEAD"} is not a branch`, {
+      next: "Say where it may land: --onto BRANCH.",
+    });
   }
   checkRights(tools.planner, tools.rights, repository.path, target);
 
   const policy = narrowPolicy(await tools.loadPolicy(brief.policy), brief);
   const executor = await loadRole(tools, brief.executor, "executor");
-  await loadRole(tools, policy.verifier.harness, "verifier");
-  if (executor.model && !policy.models[executor.model.route]) {
-    throw new SallyportError("policy-invalid", `${brief.executor} needs the model route "${executor.model.route}", which policy ${policy.name} does not give`, {
-      next: `Add to the policy: models: { ${executor.model.route}: { base: "https://…" } }`,
+  const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
+  // Who did the work does not judge it (ATTACKS V8).
+  if (executor.name === verifier.name) {
+    throw new SallyportError("policy-invalid", `${executor.name} would verify its own work`, {
+      next: "Name another executor in the brief, or another verifier in the policy.",
     });
   }
+  for (const harness of [executor, verifier]) requireRoute(harness, policy);
   const images = {
     executor: await tools.findImage(brief.executor),
     tester: await tools.findImage(policy.tests?.image ?? "base"),

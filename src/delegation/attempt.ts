@@ -15,6 +15,7 @@ import { diffLines } from "../gate/diff-lines.ts";
 import { digestBytes, digestValue } from "../gate/digest.ts";
 import { judge } from "../gate/judge.ts";
 import { approvalFacts, approve } from "../gate/land.ts";
+import { cut } from "../gate/printable.ts";
 import { mechanicalFindings } from "../gate/rules.ts";
 import { testProposal } from "../gate/tester.ts";
 import { askVerifier } from "../gate/verifier.ts";
@@ -22,8 +23,8 @@ import { pathMatcher, protectedMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import type { BaseTree } from "../worktree/base-tree.ts";
 import { type Collected, collectLayer } from "../worktree/collect.ts";
-import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } from "../worktree/layer.ts";
 import type { HostRepository } from "../worktree/host-repository.ts";
+import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } from "../worktree/layer.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
 import { type ExecutorTurn, runExecutor } from "./executor.ts";
 import { findSecrets } from "./find-secrets.ts";
@@ -33,7 +34,10 @@ import type { LoopTools } from "./tools.ts";
 export interface AttemptPlace {
   repository: HostRepository;
   quarantine: Quarantine;
+  /** What the executor is given of the base. */
   base: BaseTree;
+  /** All of the base: what is tested. */
+  whole: BaseTree;
   setup: readonly string[];
   /** `lanes/<delegation>` of the state directory. */
   directory: string;
@@ -46,11 +50,21 @@ export type AttemptOutcome =
   | { is: "over-budget"; what: string };
 
 const rejectedByHost = (findings: Finding[], tree?: string): AttemptOutcome => ({
-  is: "rejected", by: "host", hard: false, findings, ...(tree ? { tree } : {}),
+  is: "rejected",
+  by: "host",
+  hard: false,
+  findings,
+  ...(tree ? { tree } : {}),
 });
 
 /** Runs attempt `number`. What is the host's own fault is thrown; everything else is an outcome. */
-export async function runAttempt(id: string, number: number, place: AttemptPlace, tools: LoopTools, signal: AbortSignal): Promise<AttemptOutcome> {
+export async function runAttempt(
+  id: string,
+  number: number,
+  place: AttemptPlace,
+  tools: LoopTools,
+  signal: AbortSignal,
+): Promise<AttemptOutcome> {
   const executed = await executeAndCollect(id, number, place, tools, signal);
   if ("is" in executed) return executed;
   const { proposal } = executed;
@@ -61,16 +75,36 @@ export async function runAttempt(id: string, number: number, place: AttemptPlace
   if (broken.length > 0) return rejectedByHost(broken, proposal.tree);
 
   const tester = {
-    delegation: id, attempt: number, policy: record.policy, image: record.images.tester, runRole: tools.runRole, signal,
+    delegation: id,
+    attempt: number,
+    policy: record.policy,
+    image: record.images.tester,
+    runRole: tools.runRole,
+    signal,
     breaks: record.brief.breaks,
     place: {
-      quarantine: place.quarantine, base: place.base, setup: place.setup,
-      directory: join(place.directory, `test-${number}`), disk: record.policy.sandbox.disk,
+      quarantine: place.quarantine,
+      base: place.whole,
+      setup: place.setup,
+      directory: join(place.directory, `test-${number}`),
+      disk: record.policy.sandbox.disk,
     },
   };
-  const report = await masked(tools, await testProposal(tester, proposal.tree, { criteria: record.brief.accept, checkFiles: record.checkFiles }, tools.baselines));
+  const report = await masked(
+    tools,
+    await testProposal(
+      tester,
+      proposal.tree,
+      { criteria: record.brief.accept, checkFiles: record.checkFiles },
+      tools.baselines,
+    ),
+  );
   signal.throwIfAborted();
-  await tools.append({ type: "tests.reported", delegation: id, data: { attempt: number, report, digest: digestValue(report) } });
+  await tools.append({
+    type: "tests.reported",
+    delegation: id,
+    data: { attempt: number, report, digest: digestValue(report) },
+  });
   const red = reportFindings(report);
   if (red.length > 0) return rejectedByHost(red, proposal.tree);
 
@@ -78,27 +112,51 @@ export async function runAttempt(id: string, number: number, place: AttemptPlace
 }
 
 async function verify(
-  id: string, number: number, proposal: Proposal, place: AttemptPlace, tools: LoopTools, signal: AbortSignal,
+  id: string,
+  number: number,
+  proposal: Proposal,
+  place: AttemptPlace,
+  tools: LoopTools,
+  signal: AbortSignal,
 ): Promise<AttemptOutcome> {
   const record = tools.record(id);
   const report = record.attempts.at(-1)?.report;
   const patch = await place.quarantine.patch(place.base.tree, proposal.tree, record.policy.budget.patch);
-  if (!patch.ok || !report) throw new SallyportError("worktree-failed", "the proposal changed between collection and verification");
+  if (!patch.ok || !report || digestBytes(patch.patch) !== proposal.patch)
+    throw new SallyportError("worktree-failed", "the proposal changed between collection and verification");
   const turn = await askVerifier(
     {
-      delegation: id, attempt: number, policy: record.policy, image: record.images.verifier, runRole: tools.runRole, signal,
+      delegation: id,
+      attempt: number,
+      policy: record.policy,
+      image: record.images.verifier,
+      runRole: tools.runRole,
+      signal,
       harness: await tools.loadHarness(record.policy.verifier.harness),
       directory: join(place.directory, `verify-${number}`),
     },
-    record.brief, patch.patch, report,
+    record.brief,
+    patch.patch,
+    report,
   );
   signal.throwIfAborted();
   if (!turn.verdict) {
-    if (turn.reason === "host") throw new SallyportError("sandbox-failed", turn.message, { next: "The next attempt is made by itself." });
-    return { is: "rejected", by: "verifier", hard: false, findings: [{ reason: turn.reason, message: turn.message }], tree: proposal.tree };
+    if (turn.reason === "host")
+      throw new SallyportError("sandbox-failed", turn.message, { next: "The next attempt is made by itself." });
+    return {
+      is: "rejected",
+      by: "verifier",
+      hard: false,
+      findings: [{ reason: turn.reason, message: turn.message }],
+      tree: proposal.tree,
+    };
   }
   const { verdict } = turn;
-  await tools.append({ type: "verdict.received", delegation: id, data: { attempt: number, verdict, digest: digestValue(verdict) } });
+  await tools.append({
+    type: "verdict.received",
+    delegation: id,
+    data: { attempt: number, verdict, digest: digestValue(verdict) },
+  });
   const judgement = judge(verdict, record.brief.accept, diffLines(patch.patch.toString("utf8")), report);
   if (!judgement.approved) {
     return { is: "rejected", by: "verifier", hard: judgement.hard, findings: judgement.findings, tree: proposal.tree };
@@ -115,7 +173,9 @@ function mechanicalRules(record: Delegation) {
     isProtected: protectedMatcher(filesystem.protected),
     writablePatterns: filesystem.writable,
     patchLimit: budget.patch,
-    rejectedTrees: new Map(record.attempts.filter((a) => a.rejection && a.proposal).map((a) => [a.proposal?.tree ?? "", a.number])),
+    rejectedTrees: new Map(
+      record.attempts.filter((a) => a.rejection && a.proposal).map((a) => [a.proposal?.tree ?? "", a.number]),
+    ),
   };
 }
 
@@ -129,18 +189,34 @@ function endedWithout(turn: ExecutorTurn, record: Delegation): AttemptOutcome | 
     case "timeout":
       return { is: "over-budget", what: `wall time: the executor's ${showDuration(budget.wall)} are used up` };
     case "output":
-      return { is: "over-budget", what: `output: the executor printed more than ${budget.output} bytes in one attempt` };
+      return {
+        is: "over-budget",
+        what: `output: the executor printed more than ${budget.output} bytes in one attempt`,
+      };
     case "memory":
-      return rejectedByHost([{ reason: "executor-memory", message: `A process was ended because it needed more than ${sandbox.memory} bytes of memory.` }]);
+      return rejectedByHost([
+        {
+          reason: "executor-memory",
+          message: `A process was ended because it needed more than ${sandbox.memory} bytes of memory.`,
+        },
+      ]);
     default:
-      throw new SallyportError(turn.end === "gateway-lost" ? "gateway-failed" : "sandbox-failed", `the executor's sandbox ended as ${turn.end}`, {
-        next: "The next attempt is made by itself.",
-      });
+      throw new SallyportError(
+        turn.end === "gateway-lost" ? "gateway-failed" : "sandbox-failed",
+        `the executor's sandbox ended as ${turn.end}`,
+        {
+          next: "The next attempt is made by itself.",
+        },
+      );
   }
 }
 
 async function executeAndCollect(
-  id: string, number: number, place: AttemptPlace, tools: LoopTools, signal: AbortSignal,
+  id: string,
+  number: number,
+  place: AttemptPlace,
+  tools: LoopTools,
+  signal: AbortSignal,
 ): Promise<AttemptOutcome | { proposal: Proposal }> {
   const record = tools.record(id);
   const { policy } = record;
@@ -150,12 +226,25 @@ async function executeAndCollect(
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const lowers = [...place.setup, base.files];
   const fromTree = record.attempts.filter((a) => a.proposal).at(-1)?.proposal?.tree ?? base.tree;
-  const layer = await createLayer({ directory, name: "layer", bytes: policy.sandbox.disk, inodes: layerInodes, owner: sandboxOwner });
+  const layer = await createLayer({
+    directory,
+    name: "layer",
+    bytes: policy.sandbox.disk,
+    inodes: layerInodes,
+    owner: sandboxOwner,
+  });
   try {
     const workspace = await openWorkspace({ lowers, layer, target: join(directory, "workspace") });
     if (fromTree !== base.tree) await seedWorkspace(workspace, quarantine, base.tree, fromTree, sandboxOwner);
     await tools.append({ type: "attempt.started", delegation: id, data: { attempt: number, from: fromTree } });
-    const turn = await runExecutor(tools.record(id), number, harness, { workspace: workspace.target, baseTree: base.files, directory }, tools, signal);
+    const turn = await runExecutor(
+      tools.record(id),
+      number,
+      harness,
+      { workspace: workspace.target, baseTree: base.files, directory },
+      tools,
+      signal,
+    );
     signal.throwIfAborted();
     await tools.append({ type: "attempt.executed", delegation: id, data: { attempt: number, end: turn.end } });
     const without = endedWithout(turn, record);
@@ -163,7 +252,11 @@ async function executeAndCollect(
 
     const frozen = await freezeLayer(workspace);
     const collected = await collectLayer({
-      quarantine, base, fromTree, layer: frozen, lowers,
+      quarantine,
+      base,
+      fromTree,
+      layer: frozen,
+      lowers,
       limits: { entries: layerInodes, bytes: policy.sandbox.disk, fileBytes: 64 * 1024 * 1024 },
       visible: pathMatcher(policy.filesystem.visible),
       ref: `${id}/${number}`,
@@ -173,9 +266,18 @@ async function executeAndCollect(
         date: new Date(record.accepted),
       },
     });
-    tools.note({ type: "sandbox.wrote", delegation: id, data: { sandbox: turn.sandbox, ...(await masked(tools, wrote(collected))) } });
+    tools.note({
+      type: "sandbox.wrote",
+      delegation: id,
+      data: { sandbox: turn.sandbox, ...(await masked(tools, wrote(collected))) },
+    });
     if (!collected.ok) return rejectedByHost(collected.findings);
-    const secrets = await findSecrets(quarantine, record.base, await quarantine.changes(fromTree, collected.tree), tools.secrets);
+    const secrets = await findSecrets(
+      quarantine,
+      record.base,
+      await quarantine.changes(fromTree, collected.tree),
+      tools.secrets,
+    );
     if (secrets.length > 0) {
       // Not kept, not shown, and no attempt starts from it.
       await quarantine.drop(`${id}/${number}`);
@@ -198,15 +300,26 @@ function wrote(collected: Collected): { files: number; bytes: number; paths: str
 }
 
 async function withPatch(
-  number: number, collected: Extract<Collected, { ok: true }>, place: AttemptPlace, limit: number, turn: ExecutorTurn,
+  number: number,
+  collected: Extract<Collected, { ok: true }>,
+  place: AttemptPlace,
+  limit: number,
+  turn: ExecutorTurn,
 ): Promise<AttemptOutcome | { proposal: Proposal }> {
   const { base, quarantine } = place;
   if (collected.tree === base.tree) {
-    const how = turn.exit === 0 ? "" : ` The harness ended with ${turn.exit}.`;
-    return rejectedByHost([{ reason: "no-change", message: `The proposal changes nothing.${how} Edit files below /workspace, or report stuck.` }]);
+    const how = turn.exit === 0 || turn.exit === null ? "" : ` The harness ended with ${turn.exit}.`;
+    return rejectedByHost([
+      {
+        reason: "no-change",
+        message: `The proposal changes nothing.${how} Edit files below /workspace, or report stuck.`,
+      },
+    ]);
   }
   const patch = await quarantine.patch(base.tree, collected.tree, limit);
-  const changes = (await quarantine.changes(base.tree, collected.tree)).map(({ path, kind }) => ({ path, kind }));
+  const all = (await quarantine.changes(base.tree, collected.tree)).map(({ path, kind }) => ({ path, kind }));
+  // A patch beyond its limit is rejected for that: a ledger line need not hold every path of a flood.
+  const changes = patch.ok ? all : all.slice(0, 1000);
   return {
     proposal: {
       attempt: number,
@@ -223,5 +336,5 @@ async function withPatch(
 /** What an attempt that threw is recorded as. */
 export function failureOf(thrown: unknown): { code: string; message: string } {
   const { code, message } = asSallyportError(thrown);
-  return { code, message: message.slice(0, 4000) };
+  return { code, message: cut(message, 4000) };
 }

@@ -30,10 +30,15 @@ const graceAfterPropose = 5000;
 
 function textOf(body: unknown): string | undefined {
   const text = (body as { text?: unknown } | null)?.text;
-  return typeof text === "string" && text.trim().length > 0 && text.length <= 4000 ? text.trim() : undefined;
+  return typeof text === "string" && text.trim().length > 0 && text.length <= 4000
+    ? text.trim().toWellFormed()
+    : undefined;
 }
 
-const malformed: VerbAnswer = { status: 422, body: { code: "report-malformed", next: 'Send {"text": "..."} with 1 to 4000 characters.' } };
+const malformed: VerbAnswer = {
+  status: 422,
+  body: { code: "report-malformed", next: 'Send {"text": "..."} with 1 to 4000 characters.' },
+};
 
 /** Runs the executor for one attempt. The result says how it ended, never whether it did well. */
 export async function runExecutor(
@@ -59,19 +64,22 @@ export async function runExecutor(
     stuck: async (body: unknown): Promise<VerbAnswer> => {
       const text = textOf(body);
       if (!text) return malformed;
-      if (stuckReport !== undefined || proposed) return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
+      if (stuckReport !== undefined || proposed)
+        return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
       stuckReport = text;
       grace = setTimeout(() => ended.abort(), 200);
       return { status: 200, body: { ok: true } };
     },
     propose: async (body: unknown): Promise<VerbAnswer> => {
       if (!textOf(body)) return malformed;
-      if (stuckReport !== undefined || proposed) return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
+      if (stuckReport !== undefined || proposed)
+        return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
       proposed = true;
       grace = setTimeout(() => ended.abort(), graceAfterPropose);
       return { status: 200, body: { ok: true } };
     },
-    note: async (body: unknown): Promise<VerbAnswer> => (textOf(body) ? { status: 200, body: { ok: true } } : malformed),
+    note: async (body: unknown): Promise<VerbAnswer> =>
+      textOf(body) ? { status: 200, body: { ok: true } } : malformed,
   };
   const start = await prepareHarness(harness, executorPrompt(brief), place.directory);
   const route = harness.model ? policy.models[harness.model.route] : undefined;
@@ -80,6 +88,7 @@ export async function runExecutor(
       delegation: record.id,
       attempt,
       role: "executor",
+      purpose: "execute",
       image: record.images.executor,
       command: start.command,
       environment: { ...baseEnvironment(true), ...start.environment },
@@ -104,7 +113,12 @@ export async function runExecutor(
     });
     // Ended by us after its own report is an ordinary end.
     const end = result.end === "stopped" && !signal.aborted ? "exit" : result.end;
-    return { sandbox: result.sandbox, end, exit: result.exit, ...(stuckReport === undefined ? {} : { stuck: stuckReport }) };
+    return {
+      sandbox: result.sandbox,
+      end,
+      exit: result.exit,
+      ...(stuckReport === undefined ? {} : { stuck: stuckReport }),
+    };
   } finally {
     clearTimeout(grace);
     await rm(folder, { recursive: true, force: true });

@@ -4,9 +4,10 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { executorSpend } from "../domain/delegation.ts";
-import { SallyportError } from "../domain/error.ts";
 import { canonicalJson } from "../domain/canonical.ts";
+import { type Attempt, executorSpend, restingStates } from "../domain/delegation.ts";
+import { SallyportError } from "../domain/error.ts";
+import { fitFindings } from "../gate/findings.ts";
 import { withSetup } from "../gate/setup.ts";
 import { pathMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
@@ -22,18 +23,24 @@ export async function runDelegation(id: string, lane: number, tools: LoopTools, 
     const { repository: path, base: commit, policy } = tools.record(id);
     const repository = await tools.openRepository(path);
     const quarantine = await tools.openQuarantine(repository);
-    const base = await ensureBaseTree({
-      quarantine,
-      directory: tools.directories.trees,
-      commit,
-      visible: pathMatcher(policy.filesystem.visible),
-      visibleKey: canonicalJson(policy.filesystem.visible),
-      owner: sandboxOwner,
-    });
+    const treeOf = (visible: readonly string[]) =>
+      ensureBaseTree({
+        quarantine,
+        directory: tools.directories.trees,
+        commit,
+        visible: pathMatcher(visible),
+        visibleKey: canonicalJson(visible),
+        owner: sandboxOwner,
+      });
+    const base = await treeOf(policy.filesystem.visible);
+    // Tests and checks run on the whole tree: what an executor is not given is no less the base's (invariant 7).
+    const whole = await treeOf(["**"]);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const record = tools.record(id);
-    const context = { record, base, directory, runRole: tools.runRole, signal };
-    await withSetup(context, (setup) => attempts(id, { repository, quarantine, base, setup, directory }, tools, signal));
+    const context = { record, base: whole, directory, runRole: tools.runRole, signal };
+    await withSetup(context, (setup) =>
+      attempts(id, { repository, quarantine, base, whole, setup, directory }, tools, signal),
+    );
   } catch (thrown) {
     await endOf(id, thrown, tools, signal);
   } finally {
@@ -48,6 +55,7 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
     if (state !== "preparing") return;
     const number = made.length + 1;
     const last = made.at(-1);
+    if (await restAfter(id, last, tools)) return;
     if (number > policy.budget.attempts) {
       const message = `none of ${made.length} attempts was approved`;
       if (last?.failure) await tools.append({ type: "delegation.failed", delegation: id, data: last.failure });
@@ -55,7 +63,11 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       return;
     }
     if (executorSpend(tools.record(id)).wall >= policy.budget.wall) {
-      await tools.append({ type: "delegation.over-budget", delegation: id, data: { attempt: made.length, what: "wall time" } });
+      await tools.append({
+        type: "delegation.over-budget",
+        delegation: id,
+        data: { attempt: Math.max(1, made.length), what: "wall time" },
+      });
       return;
     }
     let outcome: AttemptOutcome;
@@ -65,7 +77,10 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       if (signal.aborted || thrown instanceof LedgerGone) throw thrown;
       // An attempt that never began has nothing to be counted by.
       if (tools.record(id).attempts.length < number) throw thrown;
-      await tools.append({ type: "attempt.failed", delegation: id, data: { attempt: number, ...failureOf(thrown) } });
+      const failure = failureOf(thrown);
+      await tools.append({ type: "attempt.failed", delegation: id, data: { attempt: number, ...failure } });
+      // The next attempt would meet the same policy: it would only cost.
+      if (failure.code === "policy-invalid") throw thrown;
       continue;
     }
     if (await conclude(id, number, outcome, tools)) return;
@@ -84,18 +99,33 @@ async function conclude(id: string, attempt: number, outcome: AttemptOutcome, to
       await tools.append({ type: "delegation.over-budget", delegation: id, data: { attempt, what: outcome.what } });
       return true;
     case "rejected": {
-      const { by, hard, findings, tree } = outcome;
-      await tools.append({ type: "attempt.rejected", delegation: id, data: { attempt, by, hard, findings, ...(tree ? { tree } : {}) } });
-      if (hard) {
-        await tools.append({ type: "delegation.rejected", delegation: id, data: { hard, message: findings[0]?.message ?? "rejected" } });
-        return true;
-      }
-      // The same tree again: feedback does not reach this executor, and another try would only cost (cost runaway on retry).
-      const repeated = findings.find((finding) => finding.reason === "repeated-tree");
-      if (repeated) await tools.append({ type: "delegation.stuck", delegation: id, data: { attempt, reason: repeated.message } });
-      return repeated !== undefined;
+      const { by, hard, tree } = outcome;
+      const findings = fitFindings(outcome.findings);
+      const data = { attempt, by, hard, findings, ...(tree ? { tree } : {}) };
+      await tools.append({ type: "attempt.rejected", delegation: id, data });
+      return false;
     }
   }
+}
+
+/** Ends a loop after a rejection that no further attempt follows; told from the record, so that a crash between changes nothing. */
+async function restAfter(id: string, last: Attempt | undefined, tools: LoopTools): Promise<boolean> {
+  const rejection = last?.rejection;
+  if (!last || !rejection) return false;
+  if (rejection.hard) {
+    const message = rejection.findings[0]?.message ?? "rejected";
+    await tools.append({ type: "delegation.rejected", delegation: id, data: { hard: true, message } });
+    return true;
+  }
+  // The same tree again: feedback does not reach this executor, and another try would only cost (cost runaway on retry).
+  const repeated = rejection.findings.find((finding) => finding.reason === "repeated-tree");
+  if (!repeated) return false;
+  await tools.append({
+    type: "delegation.stuck",
+    delegation: id,
+    data: { attempt: last.number, reason: repeated.message },
+  });
+  return true;
 }
 
 /** Thrown by `append` when the ledger takes nothing any more: then nothing further may be decided. */
@@ -104,6 +134,8 @@ export class LedgerGone extends SallyportError {}
 async function endOf(id: string, thrown: unknown, tools: LoopTools, signal: AbortSignal): Promise<void> {
   if (thrown instanceof LedgerGone) return;
   const record = tools.record(id);
+  // What was decided stands; a fault in clearing up after it is the operator's to hear of.
+  if (restingStates.has(record.state)) throw thrown;
   const running = record.attempts.at(-1);
   const cut = running !== undefined && record.state !== "preparing" && record.state !== "accepted";
   if (signal.aborted && (signal.reason as StopReason) === "shutdown") {

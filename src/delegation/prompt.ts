@@ -15,9 +15,15 @@ export interface ExecutorBrief {
 
 /** The last rejection's findings, without what would tell the executor about the gate's inside. */
 function feedbackOf(findings: readonly Finding[]): ExecutorBrief["feedback"] {
-  return findings.map(({ reason, message, path, line }) => ({ reason, message, ...(path ? { path } : {}), ...(line ? { line } : {}) }));
+  return findings.map(({ reason, message, path, line }) => ({
+    reason,
+    message,
+    ...(path ? { path } : {}),
+    ...(line ? { line } : {}),
+  }));
 }
 
+/** The brief as the executor gets it: without the intent, the checks, or who verifies. */
 export function executorBrief(record: Delegation, attempt: number): ExecutorBrief {
   const last = record.attempts.filter((a) => a.number < attempt && a.rejection).at(-1);
   const { brief, policy } = record;
@@ -32,7 +38,36 @@ export function executorBrief(record: Delegation, attempt: number): ExecutorBrie
   };
 }
 
+/** The most bytes of a prompt: it is one argument of a program, and Linux takes 128 KiB (MAX_ARG_STRLEN). */
+const promptLimit = 100 * 1024;
+
+/** The prompt, for a command line. One that would not fit there sends the executor to the same words in its file. */
 export function executorPrompt(brief: ExecutorBrief): string {
+  // A NUL ends an argument.
+  const whole = wholePrompt(brief).replaceAll("\0", "");
+  if (Buffer.byteLength(whole) <= promptLimit) return whole;
+  return [
+    `# ${brief.title}`,
+    "",
+    "Your brief is too long for a command line. Read /brief/brief.json first: its instructions, what the result is accepted by,",
+    "what you may change, and the feedback on the last attempt. Then do it.",
+    "",
+    ...closing(brief),
+  ].join("\n");
+}
+
+const closing = (brief: ExecutorBrief) => [
+  `Work in /workspace. You may change: ${shown(brief.writable)}. Anything else is rejected by the host.`,
+  "The host takes the difference itself and runs the tests itself: there is nothing to commit or push.",
+  'If you cannot do it, run: report stuck "why". That is an honest outcome, not a failure.',
+];
+
+const shown = (patterns: readonly string[]) => {
+  if (patterns.length > 100) return "what /brief/brief.json names as writable";
+  return patterns.join(", ") || "nothing";
+};
+
+function wholePrompt(brief: ExecutorBrief): string {
   const lines = [
     `# ${brief.title}`,
     "",
@@ -41,12 +76,13 @@ export function executorPrompt(brief: ExecutorBrief): string {
     "The result is accepted when:",
     ...brief.accept.map((a) => `- ${a.id}: ${a.must}`),
     "",
-    `Work in /workspace. You may change: ${brief.writable.join(", ") || "nothing"}. Anything else is rejected by the host.`,
-    "The host takes the difference itself and runs the tests itself: there is nothing to commit or push.",
-    'If you cannot do it, run: report stuck "why". That is an honest outcome, not a failure.',
+    ...closing(brief),
   ];
   if (brief.feedback.length > 0) {
-    lines.push("", `This is attempt ${brief.attempt} of ${brief.attempts}. The last proposal, which lies in /workspace, was rejected:`);
+    lines.push(
+      "",
+      `This is attempt ${brief.attempt} of ${brief.attempts}. The last proposal, which lies in /workspace, was rejected:`,
+    );
     for (const item of brief.feedback) {
       lines.push(`- ${item.path ? `${item.path}${item.line ? `:${item.line}` : ""}: ` : ""}${item.message}`);
     }

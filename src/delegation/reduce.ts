@@ -25,22 +25,28 @@ const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
   "landing.abandoned": ["approved"],
   "delegation.landed": ["approved"],
   "attempt.rejected": ["executing", "collecting", "testing", "verifying"],
-  "attempt.failed": ["preparing", "executing", "collecting", "testing", "verifying"],
+  "attempt.failed": ["executing", "collecting", "testing", "verifying"],
   "delegation.rejected": ["preparing", "executing", "collecting", "testing", "verifying"],
   "delegation.stuck": ["preparing", "executing", "collecting"],
   "delegation.over-budget": ["preparing", "executing", "collecting", "testing", "verifying"],
   "delegation.discarded": ["accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved"],
-  "delegation.failed": ["accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved"],
+  "delegation.failed": ["accepted", "preparing", "executing", "collecting", "testing", "verifying"],
 };
 
 function refuse(event: Event, found: string): never {
-  throw new SallyportError("state-refused", `${event.type} is not possible now: ${event.delegation ?? "no delegation"} is ${found}`, {
-    next: "Look at it: `sallyport show ID`.",
-  });
+  throw new SallyportError(
+    "state-refused",
+    `${event.type} is not possible now: ${event.delegation ?? "no delegation"} is ${found}`,
+    {
+      next: "Look at it: `sallyport show ID`.",
+    },
+  );
 }
 
 function withAttempt(record: Delegation, change: Partial<Attempt>): Attempt[] {
-  return record.attempts.map((attempt, index) => (index === record.attempts.length - 1 ? { ...attempt, ...change } : attempt));
+  return record.attempts.map((attempt, index) =>
+    index === record.attempts.length - 1 ? { ...attempt, ...change } : attempt,
+  );
 }
 
 /** The record after an event. Throws `state-refused` where the event cannot follow. */
@@ -48,8 +54,14 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
   if (event.type === "delegation.accepted") {
     if (record || !event.delegation) refuse(event, record?.state ?? "unnamed");
     return {
-      ...event.data, id: event.delegation, state: "accepted", accepted: event.time, updated: event.time,
-      attempts: [], sandboxes: [], denials: 0,
+      ...event.data,
+      id: event.delegation,
+      state: "accepted",
+      accepted: event.time,
+      updated: event.time,
+      attempts: [],
+      sandboxes: [],
+      denials: 0,
     };
   }
   if (!record) {
@@ -60,7 +72,13 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
   if (allowed && !allowed.includes(record.state)) refuse(event, record.state);
   // The attempt that an event speaks of is the one that runs.
   const current = record.attempts.at(-1);
-  if (allowed && "attempt" in event.data && event.type !== "attempt.started" && current && event.data.attempt !== current.number) {
+  if (
+    allowed &&
+    "attempt" in event.data &&
+    event.type !== "attempt.started" &&
+    current &&
+    event.data.attempt !== current.number
+  ) {
     refuse(event, `at attempt ${current.number}`);
   }
   const next = { ...record, updated: event.time };
@@ -76,11 +94,19 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     case "attempt.executed":
       return to("collecting", { attempts: withAttempt(record, { end: event.data.end }) });
     case "proposal.collected":
+      if (event.data.proposal.attempt !== current?.number) refuse(event, `at attempt ${current?.number}`);
       return to("testing", { attempts: withAttempt(record, { proposal: event.data.proposal }) });
     case "tests.reported":
-      return to("verifying", { attempts: withAttempt(record, { report: event.data.report, reportDigest: event.data.digest }) });
+      return to("verifying", {
+        attempts: withAttempt(record, { report: event.data.report, reportDigest: event.data.digest }),
+      });
     case "verdict.received":
-      return { ...next, attempts: withAttempt(record, { verdict: event.data.verdict, verdictDigest: event.data.digest }) };
+      // The first valid one counts (ATTACKS V4).
+      if (current?.verdict) refuse(event, "in possession of a verdict");
+      return {
+        ...next,
+        attempts: withAttempt(record, { verdict: event.data.verdict, verdictDigest: event.data.digest }),
+      };
     case "attempt.rejected": {
       const { by, hard, findings } = event.data;
       return to("preparing", { attempts: withAttempt(record, { rejection: { by, hard, findings } }) });
@@ -89,19 +115,28 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       const { code, message } = event.data;
       return to("preparing", { attempts: withAttempt(record, { failure: { code, message } }) });
     }
-    case "delegation.approved": {
-      if (!current?.verdict || !current.proposal || !current.report) refuse(event, `${record.state} without a verdict`);
+    case "delegation.approved":
+      checkApproved(record, event);
       return to("approved", { approval: event.data });
-    }
-    case "landing.intended":
+    case "landing.intended": {
+      const { approval, ref } = event.data;
+      if (record.intent) refuse(event, "landing already");
+      if (approval !== record.approval?.digest || ref !== record.approval.predicate.ref) {
+        refuse(event, "approved for something else");
+      }
       return { ...next, intent: event.data };
+    }
     case "landing.abandoned": {
-      const { intent: _, ...rest } = next;
+      const { intent, ...rest } = next;
+      if (!intent) refuse(event, "not landing");
       return rest;
     }
     case "delegation.landed": {
       const { intent, ...rest } = next;
-      if (intent?.commit !== event.data.commit) refuse(event, "landing something else");
+      const { commit, ref, approval } = event.data;
+      if (!intent || intent.commit !== commit || intent.ref !== ref || intent.approval !== approval) {
+        refuse(event, "landing something else");
+      }
       return { ...rest, state: "landed", landed: event.data };
     }
     case "delegation.rejected":
@@ -111,12 +146,17 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     case "delegation.over-budget":
       return to("over-budget", { reason: event.data.what });
     case "delegation.discarded":
+      // The ref may have moved already: first it is settled what became of the landing.
+      if (record.intent) refuse(event, "landing");
       return to("discarded", { reason: `discarded by ${event.data.by}` });
     case "delegation.failed":
       return to("failed", { reason: event.data.message });
     case "sandbox.started": {
       const { sandbox, role, attempt } = event.data;
-      return { ...next, sandboxes: [...record.sandboxes, { id: sandbox, role, attempt, started: event.time, requests: 0 }] };
+      return {
+        ...next,
+        sandboxes: [...record.sandboxes, { id: sandbox, role, attempt, started: event.time, requests: 0 }],
+      };
     }
     case "sandbox.ended": {
       const { sandbox, milliseconds, end } = event.data;
@@ -129,6 +169,25 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     }
     default:
       return next;
+  }
+}
+
+/** An approval is of the attempt that was verified last, says so in every field known here, and comes once. */
+function checkApproved(record: Delegation, event: Dated & { type: "delegation.approved" }): void {
+  const { predicate, digest } = event.data;
+  const current = record.attempts.at(-1);
+  if (!current?.verdict || !current.proposal || !current.report || current.rejection || current.failure) {
+    refuse(event, `${record.state} without a verdict`);
+  }
+  if (current.verdict.decision !== "approve") refuse(event, `verified as ${current.verdict.decision}`);
+  const said = [predicate.delegation, predicate.attempt, predicate.repository, predicate.base, predicate.tree];
+  const known = [record.id, current.number, record.repository, record.base, current.proposal.tree];
+  if (said.some((value, index) => value !== known[index])) refuse(event, "not what is approved");
+  if (record.state === "verifying") return;
+  // Carried over to another target: it names the one it takes the place of, and not while that one is used.
+  if (record.intent) refuse(event, "landing");
+  if (predicate.replaces !== record.approval?.digest || digest === predicate.replaces) {
+    refuse(event, "approved already");
   }
 }
 

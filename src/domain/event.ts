@@ -88,6 +88,7 @@ export const events = {
     sandbox,
     attempt,
     role,
+    purpose: z.string().max(100),
     image: imageDigest,
     engine: z.string(),
     controls: z.record(z.string(), z.unknown()),

@@ -140,7 +140,7 @@ function testsOf(units: Units) {
       .enum(["exit", "junit"])
       .describe("`exit`: the exit code alone. `junit`: JUnit XML written to $SALLYPORT_REPORT."),
     runner: z.enum(["node-test"]).optional().describe("Whose test files the host plants (with `junit`)."),
-    plant: z.string().optional().describe("The folder the planted tests go to (with `junit`); left out: `test`."),
+    plant: pathPattern.optional().describe("The folder the planted tests go to (with `junit`); left out: `test`."),
     evidence: paths.describe("Tests and their configuration: put back from the base for the second run."),
     wall: units.duration.optional().describe("Wall time of one run; left out: the budget's."),
     image: shortName.optional().describe("The image the tests and checks run in; left out: `base`."),

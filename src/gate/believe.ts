@@ -1,11 +1,10 @@
 /** Whether a test run's report is believed, and whether the run is green. The exit code and the report must agree. Pure. */
 import type { TestCommands } from "../domain/policy.ts";
 import type { TestRun } from "../domain/test-report.ts";
-import { parseJunit } from "./junit.ts";
 import { type Plant, withoutPlant } from "./plant.ts";
 
-/** The report file as it was found: its text, or why there is none to read. */
-export type FoundReport = { text: string } | { why: string };
+/** The report as it was found: its tests, or why there is none to believe. */
+export type FoundReport = { tests: TestRun["tests"] } | { why: string };
 
 export interface Ended {
   ended: TestRun["ended"];
@@ -24,12 +23,8 @@ export function believe(
   // Cut by the host: an honest endless loop leaves no whole report either. It is not green, and no forgery.
   if (ended !== "exit") return { tests: {}, green: false };
   if (commands.report === "exit") return { tests: {}, green: exit === 0 };
-  const parsed = "text" in report ? parseJunit(report.text) : undefined;
-  if (!parsed) {
-    const why = "why" in report ? report.why : "its report is not JUnit XML, or is beyond all bounds";
-    return { tests: {}, green: false, forged: `${why} (exit code ${exit})` };
-  }
-  const { tests, forged } = plant ? withoutPlant(parsed, exit, plant) : agreeing(parsed, exit);
+  if ("why" in report) return { tests: {}, green: false, forged: `${report.why} (exit code ${exit})` };
+  const { tests, forged } = plant ? withoutPlant(report.tests, exit, plant) : agreeing(report.tests, exit);
   const failing = Object.keys(tests).some((id) => tests[id] === "failed" && !breaks.includes(id));
   return { tests, green: forged === undefined && !failing, ...(forged === undefined ? {} : { forged }) };
 }

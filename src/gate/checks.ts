@@ -10,11 +10,16 @@ import { pathMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import { withCleanTree } from "./clean-tree.ts";
-import type { TesterContext } from "./test-run.ts";
+import { statusOf } from "./compare-runs.ts";
+import { cut } from "./printable.ts";
+import { ownEnd, type TesterContext } from "./test-run.ts";
 
 const none = { found: [], detail: "" };
 
-/** Runs every check of the criteria on `tree`; `tests` is the run of the tree as proposed. */
+/**
+ * Runs every check of the criteria on `tree`; `tests` is the run of the tree as proposed. A result's `detail` reaches the
+ * executor as feedback: it says what must hold and where it does not, never the pattern, command or test that tells.
+ */
 export async function runChecks(
   context: TesterContext,
   criteria: readonly Criterion[],
@@ -28,8 +33,8 @@ export async function runChecks(
     for (const [index, check] of criterion.checks.entries()) {
       const id = `${criterion.id}.${index + 1}`;
       if ("test" in check) {
-        const ok = tests?.[check.test] === "passed";
-        results.push({ ...none, id, criterion: criterion.id, kind: "test", ok, detail: ok ? "" : `no passing test "${check.test}"` });
+        const ok = tests !== undefined && statusOf(tests, check.test) === "passed";
+        results.push({ ...none, id, criterion: criterion.id, kind: "test", ok, detail: ok ? "" : criterion.must });
       } else if ("absent" in check) {
         absent.push({ id, criterion: criterion.id, must: criterion.must, pattern: check.absent, in: check.in });
       } else {
@@ -43,11 +48,15 @@ export async function runChecks(
 }
 
 function pick(files: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, files[name] ?? ""]));
+  return Object.fromEntries(names.map((name) => [name, Object.hasOwn(files, name) ? (files[name] ?? "") : ""]));
 }
 
 /** A folder of the host's, shown read-only to one sandbox. */
-async function withFolder<T>(directory: string, files: Record<string, string>, use: (path: string) => Promise<T>): Promise<T> {
+async function withFolder<T>(
+  directory: string,
+  files: Record<string, string>,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
   await mkdir(directory, { recursive: true, mode: 0o755 });
   try {
     for (const [name, content] of Object.entries(files)) {
@@ -60,7 +69,13 @@ async function withFolder<T>(directory: string, files: Record<string, string>, u
   }
 }
 
-async function runCommand(context: TesterContext, id: string, command: string, files: Record<string, string>, tree: string): Promise<boolean> {
+async function runCommand(
+  context: TesterContext,
+  id: string,
+  command: string,
+  files: Record<string, string>,
+  tree: string,
+): Promise<boolean> {
   const { policy } = context;
   return withCleanTree(context.place, `check-${id}`, tree, ({ workspace }) =>
     withFolder(join(context.place.directory, `check-files-${id}`), files, async (folder) => {
@@ -68,6 +83,7 @@ async function runCommand(context: TesterContext, id: string, command: string, f
         delegation: context.delegation,
         attempt: context.attempt,
         role: "tester",
+        purpose: `check ${id}`,
         image: context.image,
         command: ["/bin/sh", "-c", command],
         environment: { ...baseEnvironment(false), WORKSPACE: "/workspace" },
@@ -81,7 +97,7 @@ async function runCommand(context: TesterContext, id: string, command: string, f
         output: policy.budget.output,
         signal: context.signal,
       });
-      return result.end === "exit" && result.exit === 0;
+      return ownEnd(result.end, context.signal) === "exit" && result.exit === 0;
     }),
   );
 }
@@ -94,10 +110,20 @@ async function runAbsent(
 ): Promise<CheckResult[]> {
   const { policy, place } = context;
   const paths = await place.quarantine.listPaths(tree);
-  const input = {
-    root: "/worktree",
-    checks: checks.map((check) => ({ id: check.id, absent: check.pattern, files: paths.filter(pathMatcher([check.in])) })),
-  };
+  const before = await place.quarantine.listPaths(place.base.tree);
+  const asked = checks.map((check) => {
+    const isMeant = pathMatcher([check.in]);
+    const files = paths.filter((path) => isMeant(path));
+    // Of files that were never there anything is absent: that shows nothing. A file that is gone now is another matter.
+    return {
+      id: check.id,
+      absent: check.pattern,
+      files,
+      idle: files.length === 0 && !before.some((path) => isMeant(path)),
+    };
+  });
+  const changed = (await place.quarantine.changes(place.base.tree, tree)).map((change) => change.path);
+  const input = { root: "/worktree", changed, checks: asked.map(({ id, absent, files }) => ({ id, absent, files })) };
   const files = { "input.json": Buffer.from(JSON.stringify(input)).toString("base64") };
   const result = await withCleanTree(place, "check-absent", tree, ({ workspace }) =>
     withFolder(join(place.directory, "check-absent-input"), files, (folder) =>
@@ -105,6 +131,7 @@ async function runAbsent(
         delegation: context.delegation,
         attempt: context.attempt,
         role: "tester",
+        purpose: "absent checks",
         image: context.image,
         command: ["node", "/opt/sallyport/check-absent.mjs", "/checks/input.json"],
         environment: baseEnvironment(false),
@@ -120,14 +147,26 @@ async function runAbsent(
       }),
     ),
   );
-  const answers = readAnswers(result.output.head.toString("utf8"));
-  return checks.map(({ id, criterion, must }) => {
+  const ended = ownEnd(result.end, context.signal);
+  const answers =
+    ended === "exit" && result.exit === 0
+      ? readAnswers(result.output.head.toString("utf8"))
+      : new Map<string, Answer>();
+  return checks.map(({ id, criterion, must }, index) => {
+    const idle = asked[index]?.idle ?? true;
     const answer = answers.get(id);
     const found = answer?.found ?? [];
-    const where = found.length > 0 ? `still at ${found.map((f) => `${f.path}:${f.line}`).join(", ")}` : (answer?.detail ?? "the check did not run to its end");
-    const detail = answer?.ok ? "" : `${must} (${where})`.slice(0, 2000);
-    return { id, criterion, kind: "absent" as const, ok: answer?.ok === true && found.length === 0, found, detail };
+    const ok = answer?.ok === true && found.length === 0 && !idle;
+    const detail = ok ? (answer?.detail ?? "") : `${must} (${whyNot(idle, answer)})`;
+    return { id, criterion, kind: "absent" as const, ok, found, detail: cut(detail, 2000) };
   });
+}
+
+function whyNot(idle: boolean, answer: Answer | undefined): string {
+  if (idle) return "the files that it is about do not exist";
+  if (!answer) return "the check did not run to its end";
+  if (answer.found.length === 0) return answer.detail;
+  return `still at ${answer.found.map((f) => `${f.path}:${f.line}`).join(", ")}`;
 }
 
 type Answer = Pick<CheckResult, "id" | "ok" | "found" | "detail">;
@@ -136,7 +175,9 @@ const answer = checkResult.pick({ id: true, ok: true, found: true, detail: true 
 function readAnswers(text: string): Map<string, Answer> {
   try {
     const parsed: unknown = JSON.parse(text);
-    return new Map((Array.isArray(parsed) ? parsed : []).map((item: unknown) => answer.parse(item)).map((item) => [item.id, item]));
+    return new Map(
+      (Array.isArray(parsed) ? parsed : []).map((item: unknown) => answer.parse(item)).map((item) => [item.id, item]),
+    );
   } catch {
     return new Map();
   }

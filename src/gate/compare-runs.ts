@@ -1,6 +1,10 @@
 /** From test runs to a test report: what the change fixed, kept, broke, made disappear or skipped. Pure. */
 import type { Finding } from "../domain/rejection.ts";
 import type { CheckResult, TestReport, TestRun } from "../domain/test-report.ts";
+import { fitFindings } from "./findings.ts";
+import { cut, cutTail } from "./printable.ts";
+
+type TestStatus = TestRun["tests"][string];
 
 export interface Runs {
   base: TestRun;
@@ -12,31 +16,54 @@ export interface Runs {
   revert?: TestRun;
 }
 
+/** A test's status in a run; own properties alone, since a test may be named `constructor`. */
+export function statusOf(tests: TestRun["tests"], id: string): TestStatus | undefined {
+  return Object.hasOwn(tests, id) ? tests[id] : undefined;
+}
+
+/** The tests that pass as proposed and that the base does not have: each must be shown to need the change. */
+export function newTests(base: TestRun, proposal: TestRun): string[] {
+  return Object.keys(proposal.tests).filter(
+    (id) => proposal.tests[id] === "passed" && statusOf(base.tests, id) === undefined,
+  );
+}
+
+// A run that is cut or not believed is red already; what it lacks would only be named twice.
+const isBelieved = (run: TestRun) => run.ended === "exit" && run.forged === undefined;
+
 /** Compares the runs. `breaks` are the base tests that the brief names as meant to break. */
 export function compareRuns(runs: Runs, breaks: readonly string[], checks: CheckResult[]): TestReport {
   const { base, proposal, proven, revert } = runs;
   const meant = new Set(breaks);
+  const fresh = new Set(newTests(base, proposal));
+  // It counts only if it fails, or cannot even load, without the change; a run that is not believed shows nothing.
+  const isProven = (id: string) =>
+    revert !== undefined && isBelieved(revert) && statusOf(revert.tests, id) !== "passed";
   const failToPass: string[] = [];
   const passToPass: string[] = [];
   const unproven: string[] = [];
-  const newlySkipped: string[] = [];
+  const newlySkipped = new Set<string>();
   for (const [id, status] of Object.entries(proposal.tests)) {
-    const before = base.tests[id];
-    if (status === "skipped" && before !== "skipped") newlySkipped.push(id);
+    const before = statusOf(base.tests, id);
+    if (status === "skipped" && before !== "skipped" && !meant.has(id)) newlySkipped.add(id);
     if (status !== "passed") continue;
-    if (before === "passed") passToPass.push(id);
+    if (fresh.has(id)) (isProven(id) ? failToPass : unproven).push(id);
+    else if (before === "passed") passToPass.push(id);
     else if (before === "failed") failToPass.push(id);
-    // New here: it proves something only if it fails (or cannot even load) without the change.
-    else if (revert && !revert.forged && revert.tests[id] !== "passed") failToPass.push(id);
-    else unproven.push(id);
   }
-  const known = Object.entries(base.tests);
-  const broken = known
-    .filter(([id, status]) => status === "passed" && !meant.has(id))
-    .filter(([id]) => proposal.tests[id] === "failed" || proven.tests[id] === "failed")
-    .map(([id]) => id);
-  const disappeared = known.filter(([id]) => proposal.tests[id] === undefined && !meant.has(id)).map(([id]) => id);
-  return { tested: true, base, proposal, proven, failToPass, passToPass, broken, disappeared, newlySkipped, unproven, checks };
+  const broken: string[] = [];
+  const disappeared: string[] = [];
+  for (const [id, before] of Object.entries(base.tests)) {
+    const after = [statusOf(proposal.tests, id), statusOf(proven.tests, id)];
+    if (meant.has(id)) continue;
+    // Code under test can end its process while the base's own tests load: they must be seen in both runs.
+    if (after.some((status, n) => status === undefined && isBelieved(n === 0 ? proposal : proven)))
+      disappeared.push(id);
+    if (before !== "skipped" && after.includes("skipped")) newlySkipped.add(id);
+    if (before === "passed" && after.includes("failed")) broken.push(id);
+  }
+  const compared = { failToPass, passToPass, broken, disappeared, newlySkipped: [...newlySkipped], unproven };
+  return { tested: true, base, proposal, proven, ...compared, checks };
 }
 
 /** What in a report makes the host reject the proposal without asking a verifier; none means that all is green. */
@@ -48,16 +75,27 @@ export function reportFindings(report: TestReport): Finding[] {
   ] as const;
   for (const [name, run] of runs) {
     if (!run || run.green) continue;
+    // Without changed evidence files it is one run under two names.
+    if (findings.length > 0 && run.tree === report.proposal?.tree) continue;
+    const last = run.tail ? `\n${cutTail(run.tail, 2500)}` : "";
     if (run.forged) {
-      findings.push({ reason: "tests-forged", message: `The test run (${name}) is not believed: ${run.forged}.` });
+      findings.push({
+        reason: "tests-forged",
+        message: `The test run (${name}) is not believed: ${run.forged}.${last}`,
+      });
     } else {
-      const failing = Object.keys(run.tests).filter((id) => run.tests[id] === "failed");
-      const what = failing.length > 0 ? `${failing.length} failing: ${failing.slice(0, 10).join("; ")}` : `exit ${run.exit ?? run.ended}`;
-      findings.push({ reason: "tests-failed", message: `The tests (${name}) are not green: ${what}.\n${run.tail.slice(-2500)}` });
+      findings.push({
+        reason: "tests-failed",
+        message: `The tests (${name}) are not green: ${whyRed(run, report.base)}.${last}`,
+      });
     }
   }
   for (const test of report.disappeared.slice(0, 20)) {
-    findings.push({ reason: "test-disappeared", test, message: `The test "${test}" of the base is gone: put it back.` });
+    findings.push({
+      reason: "test-disappeared",
+      test,
+      message: `The test "${test}" of the base is not run any more: put it back, and let the code it loads not end it.`,
+    });
   }
   for (const test of report.newlySkipped.slice(0, 20)) {
     findings.push({ reason: "test-newly-skipped", test, message: `The test "${test}" is skipped now: let it run.` });
@@ -67,9 +105,22 @@ export function reportFindings(report: TestReport): Finding[] {
     findings.push({
       reason: "check-failed",
       criterion: check.criterion,
-      message: `${check.criterion} is not met: ${check.detail}`.slice(0, 4000),
+      message: `${check.criterion} is not met: ${check.detail}`,
       ...(at ? { path: at.path, line: at.line } : {}),
     });
   }
-  return findings;
+  return fitFindings(findings);
+}
+
+function whyRed(run: TestRun, base: TestRun | undefined): string {
+  if (run.ended !== "exit") return `the host ended them (${run.ended})`;
+  const failing = Object.keys(run.tests).filter((id) => run.tests[id] === "failed");
+  if (failing.length === 0)
+    return base && !base.green ? `exit code ${run.exit}, and the base is not green either` : `exit code ${run.exit}`;
+  // A red base is no excuse: the planner has it mended in the same brief, or names the test in `breaks`.
+  const named = failing.slice(0, 10).map((id) => {
+    const already = base && statusOf(base.tests, id) === "failed";
+    return `${cut(id, 200)}${already ? " (fails on the base already)" : ""}`;
+  });
+  return `${failing.length} failing: ${named.join("; ")}`;
 }

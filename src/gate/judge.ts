@@ -6,7 +6,9 @@ import type { Criterion } from "../domain/brief.ts";
 import type { Finding } from "../domain/rejection.ts";
 import type { TestReport } from "../domain/test-report.ts";
 import type { Evidence, Verdict } from "../domain/verdict.ts";
+import { statusOf } from "./compare-runs.ts";
 import type { DiffLines } from "./diff-lines.ts";
+import { fitFindings } from "./findings.ts";
 
 export interface Judgement {
   approved: boolean;
@@ -22,8 +24,9 @@ export function unresolved(pointer: Evidence, lines: DiffLines, report: TestRepo
     return file.has(pointer.line) ? undefined : `${pointer.path}:${pointer.line} is not a line of the diff's new side`;
   }
   if ("test" in pointer) {
-    const status = report.proposal?.tests[pointer.test];
+    const status = report.proposal && statusOf(report.proposal.tests, pointer.test);
     if (status === undefined) return `the report has no test "${pointer.test}"`;
+    if (report.unproven.includes(pointer.test)) return `test "${pointer.test}" passes without the change too`;
     return status === "passed" ? undefined : `test "${pointer.test}" ${status}`;
   }
   const check = report.checks.find((c) => c.id === pointer.check);
@@ -34,7 +37,7 @@ export function unresolved(pointer: Evidence, lines: DiffLines, report: TestRepo
 function verifierFeedback(verdict: Verdict): Finding[] {
   return verdict.feedback.map((item) => ({
     reason: verdict.decision === "reject-hard" ? ("verdict-reject-hard" as const) : ("verdict-reject" as const),
-    message: `${item.what} ${item.why}`.slice(0, 4000),
+    message: `${item.what} ${item.why}`,
     ...(item.path ? { path: item.path } : {}),
     ...(item.line ? { line: item.line } : {}),
   }));
@@ -47,12 +50,19 @@ export function judge(
   lines: DiffLines,
   report: TestReport,
 ): Judgement {
-  const rejected = (findings: Finding[], hard = false): Judgement => ({ approved: false, hard, findings: findings.slice(0, 100) });
+  const rejected = (findings: Finding[], hard = false): Judgement => ({
+    approved: false,
+    hard,
+    findings: fitFindings(findings),
+  });
 
   const findings: Finding[] = [];
   const answers = new Map(verdict.criteria.map((c) => [c.id, c]));
   if (answers.size !== verdict.criteria.length || verdict.criteria.some((c) => !criteria.some((k) => k.id === c.id))) {
-    findings.push({ reason: "verdict-incomplete", message: "The verdict answers a criterion twice, or one that was not asked." });
+    findings.push({
+      reason: "verdict-incomplete",
+      message: "The verdict answers a criterion twice, or one that was not asked.",
+    });
   }
   for (const criterion of criteria) {
     const answer = answers.get(criterion.id);
@@ -61,13 +71,26 @@ export function judge(
       findings.push({ reason: "verdict-incomplete", message: `${criterion.id} has no answer.`, ...about });
     } else if (answer.status !== "met") {
       const reason = answer.status === "unmet" ? "verdict-unmet" : "verdict-unproven";
-      findings.push({ reason, message: `${criterion.id} (${criterion.must}) is ${answer.status}: ${answer.why}`.slice(0, 4000), ...about });
+      findings.push({
+        reason,
+        message: `${criterion.id} (${criterion.must}) is ${answer.status}: ${answer.why}`,
+        ...about,
+      });
     } else if (answer.evidence.length === 0) {
-      findings.push({ reason: "verdict-unproven", message: `${criterion.id} is called met without evidence.`, ...about });
+      findings.push({
+        reason: "verdict-unproven",
+        message: `${criterion.id} is called met without evidence.`,
+        ...about,
+      });
     } else {
       for (const pointer of answer.evidence) {
         const why = unresolved(pointer, lines, report);
-        if (why) findings.push({ reason: "verdict-unresolved", message: `${criterion.id}: its evidence does not hold: ${why}.`, ...about });
+        if (why)
+          findings.push({
+            reason: "verdict-unresolved",
+            message: `${criterion.id}: its evidence does not hold: ${why}.`,
+            ...about,
+          });
       }
     }
   }
@@ -76,15 +99,28 @@ export function judge(
     const all = [...feedback, ...findings];
     const hard = verdict.decision === "reject-hard";
     return rejected(
-      all.length > 0 ? all : [{ reason: hard ? "verdict-reject-hard" : "verdict-reject", message: "The verifier rejects without saying why." }],
+      all.length > 0
+        ? all
+        : [
+            {
+              reason: hard ? "verdict-reject-hard" : "verdict-reject",
+              message: "The verifier rejects without saying why.",
+            },
+          ],
       hard,
     );
   }
   if (verdict.refutations.length === 0) {
-    findings.push({ reason: "verdict-without-refutation", message: "The verifier approves without one attempt to refute." });
+    findings.push({
+      reason: "verdict-without-refutation",
+      message: "The verifier approves without one attempt to refute.",
+    });
   }
   for (const tried of verdict.refutations.filter((r) => r.found)) {
-    findings.push({ reason: "verdict-unmet", message: `The verifier approves although it found: ${tried.tried} ${tried.detail}`.slice(0, 4000) });
+    findings.push({
+      reason: "verdict-unmet",
+      message: `The verifier approves although it found: ${tried.tried} ${tried.detail}`,
+    });
   }
   if (findings.length > 0) return rejected(findings);
   return { approved: true, hard: false, findings: [] };

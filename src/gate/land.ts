@@ -3,6 +3,7 @@ import type { ApprovalPredicate, Envelope } from "../domain/approval.ts";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
+import { runGit } from "../worktree/git.ts";
 import { checkedOutRefs, type HostRepository, readRef, receivePack, swapRef } from "../worktree/host-repository.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
 import { digestBytes, digestValue } from "./digest.ts";
@@ -12,18 +13,41 @@ import { checkApproval, signApproval } from "./sign-off.ts";
 /** How long an approval may be used after it was signed, in milliseconds. */
 export const approvalLifetime = 7 * 24 * 3_600_000;
 
-type ApprovalFacts = Omit<ApprovalPredicate, "issued" | "expires" | "replaces">;
+export type ApprovalFacts = Omit<ApprovalPredicate, "issued" | "expires" | "replaces">;
 
 /**
  * What the approval must say, computed again from the quarantine and the ledger's record: nothing is taken from the
  * approval itself.
  */
-export async function approvalFacts(record: Delegation, attemptNumber: number, quarantine: Quarantine, ref: string): Promise<ApprovalFacts> {
+export async function approvalFacts(
+  record: Delegation,
+  attemptNumber: number,
+  quarantine: Quarantine,
+  ref: string,
+): Promise<ApprovalFacts> {
   const attempt = record.attempts.find((a) => a.number === attemptNumber);
   if (!attempt?.proposal || !attempt.report || !attempt.verdict) {
-    throw new SallyportError("approval-missing", `attempt ${attemptNumber} of ${record.id} has no verified proposal`, { next: "Delegate again." });
+    throw new SallyportError("approval-missing", `attempt ${attemptNumber} of ${record.id} has no verified proposal`, {
+      next: "Delegate again.",
+    });
   }
   const tree = await quarantine.treeOf(attempt.proposal.commit);
+  // Only what was tested can land: the report names the tree that it is about.
+  const tested = attempt.report.tested ? attempt.report.proposal?.tree : tree;
+  if (tree !== attempt.proposal.tree || tree !== tested) {
+    throw new SallyportError(
+      "approval-invalid",
+      `the tree of attempt ${attemptNumber} is ${tree}, collected was ${attempt.proposal.tree}, tested ${tested}`,
+      { next: "Delegate again." },
+    );
+  }
+  if (attempt.rejection || attempt.failure || attempt.verdict.decision !== "approve") {
+    throw new SallyportError(
+      "approval-missing",
+      `attempt ${attemptNumber} of ${record.id} was not approved by its verifier`,
+      { next: "Delegate again." },
+    );
+  }
   const patch = await quarantine.patch(await quarantine.treeOf(record.base), tree, record.policy.budget.patch);
   return {
     repository: record.repository,
@@ -42,13 +66,21 @@ export async function approvalFacts(record: Delegation, attemptNumber: number, q
   };
 }
 
-/** Signs what the gate let pass. `replaces` names the approval that is carried over to another target. */
-export function approve(facts: ApprovalFacts, key: HostKey, now: Date, replaces?: string): EventData<"delegation.approved"> {
+/**
+ * Signs what the gate let pass. `carried` is the approval that this one takes over to another target: it is named, and
+ * what comes of it ends when it would have ended.
+ */
+export function approve(
+  facts: ApprovalFacts,
+  key: HostKey,
+  now: Date,
+  carried?: { digest: string; expires: string },
+): EventData<"delegation.approved"> {
   const predicate: ApprovalPredicate = {
     ...facts,
-    ...(replaces ? { replaces } : {}),
+    ...(carried ? { replaces: carried.digest } : {}),
     issued: now.toISOString(),
-    expires: new Date(now.getTime() + approvalLifetime).toISOString(),
+    expires: carried?.expires ?? new Date(now.getTime() + approvalLifetime).toISOString(),
   };
   const { envelope, digest } = signApproval(predicate, key);
   return { attempt: facts.attempt, approval: envelope, digest, predicate };
@@ -74,11 +106,20 @@ export async function planLanding(
   const facts = await approvalFacts(record, attempt, quarantine, ref);
   const predicate = checkApproval(envelope, key, facts, now);
   const digest = digestValue(envelope);
+  if (record.approval?.digest !== digest) {
+    throw new SallyportError("approval-invalid", `the approval is not the one that the ledger holds for ${record.id}`, {
+      next: "Delegate again: nothing lands without an approval of exactly this.",
+    });
+  }
   const from = await readRef(repository, ref);
   if (from !== null && from !== record.base) {
-    throw new SallyportError("target-moved", `${ref} is at ${from.slice(0, 12)}, the approval is for ${record.base.slice(0, 12)}`, {
-      next: `Nothing was changed. Delegate again with --base ${ref}, or land onto a branch that is at ${record.base.slice(0, 12)} or does not exist yet.`,
-    });
+    throw new SallyportError(
+      "target-moved",
+      `${ref} is at ${from.slice(0, 12)}, the approval is for ${record.base.slice(0, 12)}`,
+      {
+        next: `Nothing was changed. Delegate again with --base ${ref}, or land onto a branch that is at ${record.base.slice(0, 12)} or does not exist yet.`,
+      },
+    );
   }
   if ((await checkedOutRefs(repository)).includes(ref)) {
     throw new SallyportError("target-checked-out", `${ref} is checked out in ${repository.path}`, {
@@ -108,18 +149,48 @@ function commitMessage(record: Delegation, attempt: number, digest: string, pred
   ].join("\n");
 }
 
+/**
+ * What a ref says about a landing: `at` its commit, `past` it (somebody built on it since), `before` it where the landing
+ * began, or `elsewhere`.
+ */
+export async function landingState(
+  plan: Pick<LandingPlan, "ref" | "from" | "commit">,
+  tools: { repository: HostRepository; quarantine: Quarantine },
+): Promise<"at" | "past" | "before" | "elsewhere"> {
+  const at = await readRef(tools.repository, plan.ref);
+  if (at === plan.commit) return "at";
+  if (at === plan.from) return "before";
+  if (at === null) return "elsewhere";
+  // In the quarantine, which reads the host's objects: nothing of the host's configuration has a say.
+  const ancestor = await runGit(["merge-base", "--is-ancestor", plan.commit, at], {
+    gitDir: tools.quarantine.gitDir,
+    accept: [0, 1, 128],
+  });
+  return ancestor.code === 0 ? "past" : "elsewhere";
+}
+
 /** Carries out a planned landing whose intent is durable. Safe to repeat. */
-export async function carryOutLanding(plan: LandingPlan, tools: { repository: HostRepository; quarantine: Quarantine }): Promise<void> {
+export async function carryOutLanding(
+  plan: LandingPlan,
+  tools: { repository: HostRepository; quarantine: Quarantine },
+): Promise<void> {
   const { repository, quarantine } = tools;
+  // Read back before it is shown: what lands is what was verified.
+  if ((await quarantine.treeOf(plan.commit)) !== plan.tree) {
+    throw new SallyportError("git-failed", `commit ${plan.commit} does not have the approved tree ${plan.tree}`, {
+      next: "Nothing was changed. Delegate again.",
+    });
+  }
   if ((await readRef(repository, plan.ref)) !== plan.commit) {
     await receivePack(repository, quarantine.packFor(plan.commit, plan.parent));
     if (!(await swapRef(repository, plan.ref, plan.from, plan.commit))) {
-      throw new SallyportError("target-moved", `${plan.ref} moved while landing`, { next: "Nothing was changed. Delegate again on its new commit." });
+      throw new SallyportError("target-moved", `${plan.ref} moved while landing`, {
+        next: "Nothing was changed. Delegate again on its new commit.",
+      });
     }
   }
-  // What lands is what was verified: the tree is read back from the commit that the target now names.
-  const landed = await readRef(repository, plan.ref);
-  if (landed !== plan.commit || (await quarantine.treeOf(plan.commit)) !== plan.tree) {
+  const shown = await landingState(plan, tools);
+  if (shown !== "at" && shown !== "past") {
     throw new SallyportError("git-failed", `${plan.ref} does not show the landed commit ${plan.commit}`, {
       next: "Look at the repository: somebody moved the branch at the same moment.",
     });

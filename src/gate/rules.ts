@@ -17,7 +17,9 @@ export interface MechanicalRules {
 export function mechanicalFindings(proposal: Proposal, baseTree: string, rules: MechanicalRules): Finding[] {
   const findings: Finding[] = [];
   if (proposal.tree === baseTree || proposal.changes.length === 0) {
-    return [{ reason: "no-change", message: "The proposal changes nothing. Edit files below /workspace, or report stuck." }];
+    return [
+      { reason: "no-change", message: "The proposal changes nothing. Edit files below /workspace, or report stuck." },
+    ];
   }
   for (const { path } of proposal.changes) {
     if (rules.isProtected(path)) {
@@ -42,7 +44,10 @@ export function mechanicalFindings(proposal: Proposal, baseTree: string, rules: 
   }
   const before = rules.rejectedTrees.get(proposal.tree);
   if (findings.length === 0 && before !== undefined) {
-    findings.push({ reason: "repeated-tree", message: `This is the very tree that was rejected as attempt ${before}.` });
+    findings.push({
+      reason: "repeated-tree",
+      message: `This is the very tree that was rejected as attempt ${before}.`,
+    });
   }
   return findings.slice(0, 100);
 }

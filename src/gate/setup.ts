@@ -31,7 +31,13 @@ export async function withSetup<T>(context: SetupContext, use: (lowers: readonly
   if (!command) return use([]);
   const directory = join(context.directory, "setup");
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const layer = await createLayer({ directory, name: "layer", bytes: policy.sandbox.disk, inodes: layerInodes, owner: sandboxOwner });
+  const layer = await createLayer({
+    directory,
+    name: "layer",
+    bytes: policy.sandbox.disk,
+    inodes: layerInodes,
+    owner: sandboxOwner,
+  });
   try {
     const workspace = await openWorkspace({ lowers: [base.files], layer, target: join(directory, "workspace") });
     try {
@@ -39,6 +45,7 @@ export async function withSetup<T>(context: SetupContext, use: (lowers: readonly
         delegation: record.id,
         attempt: Math.max(1, record.attempts.length),
         role: "tester",
+        purpose: "setup on the base",
         image: record.images.tester,
         command: ["/bin/sh", "-c", command],
         environment: baseEnvironment(true),
@@ -47,14 +54,26 @@ export async function withSetup<T>(context: SetupContext, use: (lowers: readonly
         limits: policy.sandbox,
         wall: policy.tests?.wall ?? policy.budget.wall,
         output: policy.budget.output,
-        lane: { network: policy.network, models: {}, requests: policy.budget.requests, verbs: {}, secrets: policy.secrets },
+        lane: {
+          network: policy.network,
+          models: {},
+          requests: policy.budget.requests,
+          verbs: {},
+          secrets: policy.secrets,
+        },
         signal: context.signal,
       });
+      const end = ownEnd(result.end, context.signal);
       context.signal.throwIfAborted();
-      if (result.end !== "exit" || result.exit !== 0) {
-        throw new SallyportError("policy-invalid", `tests.setup of policy ${policy.name} ended with ${result.exit ?? result.end}: ${printable(result.output.tail).slice(-1500)}`, {
-          next: "Correct the command or the policy's network; what was denied is in `sallyport audit show`.",
-        });
+      if (end !== "exit" || result.exit !== 0) {
+        const last = cutTail(printable(result.output.tail), 1500);
+        throw new SallyportError(
+          "policy-invalid",
+          `tests.setup of policy ${policy.name} ended with ${result.exit ?? end}: ${last}`,
+          {
+            next: "Correct the command or the policy's network; what was denied is in `sallyport audit show`.",
+          },
+        );
       }
     } finally {
       await closeWorkspace(workspace);

@@ -2,7 +2,13 @@
  * Sign-off: the approval is a DSSE v1 envelope (github.com/secure-systems-lab/dsse) over an in-toto Statement v1,
  * signed with the host's ed25519 key (RFC 8032). Everything that may not be swapped is in the signed text.
  */
-import { approvalPayloadType, approvalPredicateType, approvalStatement, type ApprovalPredicate, type Envelope } from "../domain/approval.ts";
+import {
+  type ApprovalPredicate,
+  approvalPayloadType,
+  approvalPredicateType,
+  approvalStatement,
+  type Envelope,
+} from "../domain/approval.ts";
 import { canonicalJson } from "../domain/canonical.ts";
 import { SallyportError } from "../domain/error.ts";
 import { digestValue } from "./digest.ts";
@@ -43,20 +49,36 @@ export function checkApproval(
   now: Date,
 ): ApprovalPredicate {
   const refuse = (why: string): never => {
-    throw new SallyportError("approval-invalid", `the approval does not hold: ${why}`, { next: "Delegate again: nothing lands without an approval of exactly this." });
+    throw new SallyportError("approval-invalid", `the approval does not hold: ${why}`, {
+      next: "Delegate again: nothing lands without an approval of exactly this.",
+    });
   };
   const payload = Buffer.from(envelope.payload, "base64");
+  // The key signs ledger heads too: only what was signed as an in-toto statement is an approval.
+  if (envelope.payloadType !== approvalPayloadType)
+    refuse(`its payload type is ${JSON.stringify(envelope.payloadType)}`);
+  // One text for one approval: it is named by the digest of its envelope.
+  if (payload.toString("base64") !== envelope.payload) refuse("its payload is not canonical base64");
   const bytes = preAuthentication(envelope.payloadType, payload);
   if (!envelope.signatures.some((s) => s.keyid === key.keyid && key.verify(bytes, Buffer.from(s.sig, "base64")))) {
     refuse("no signature of this host's key");
   }
-  const parsed = approvalStatement.safeParse(JSON.parse(payload.toString("utf8")));
+  let statement: unknown;
+  try {
+    statement = JSON.parse(payload.toString("utf8"));
+  } catch {
+    return refuse("its payload is not JSON");
+  }
+  const parsed = approvalStatement.safeParse(statement);
   if (!parsed.success) return refuse("its statement is malformed");
   const { predicate, subject } = parsed.data;
-  if (subject[0]?.digest.gitTree !== predicate.tree) refuse("subject and tree differ");
+  const named = canonicalJson(subject[0]);
+  if (named !== canonicalJson({ name: predicate.repository, digest: { gitTree: predicate.tree } }))
+    refuse("its subject is not the tree and repository that it approves");
   for (const [name, value] of Object.entries(expected)) {
     const found = predicate[name as keyof typeof expected];
-    if (canonicalJson(found) !== canonicalJson(value)) refuse(`${name} is ${canonicalJson(found)}, expected ${canonicalJson(value)}`);
+    if (canonicalJson(found) !== canonicalJson(value))
+      refuse(`${name} is ${canonicalJson(found)}, expected ${canonicalJson(value)}`);
   }
   if (now.getTime() >= Date.parse(predicate.expires)) refuse(`it expired at ${predicate.expires}`);
   return predicate;

@@ -20,6 +20,7 @@ import { believe, type FoundReport } from "./believe.ts";
 import { type TreePlace, withCleanTree } from "./clean-tree.ts";
 import { plantedTests } from "./plant.ts";
 import { printable } from "./printable.ts";
+import { readJunit } from "./read-junit.ts";
 
 /** What the tester needs of one delegation. */
 export interface TesterContext {
@@ -35,6 +36,12 @@ export interface TesterContext {
 }
 
 const reportName = Buffer.from("junit.xml");
+const runNames: Record<string, string> = {
+  base: "on the base",
+  proposal: "as proposed",
+  proven: "with the base's tests",
+  revert: "new tests without the change",
+};
 const reportLimit = 8 * 1024 * 1024;
 const tailLimit = 8 * 1024;
 
@@ -56,13 +63,14 @@ export async function runTests(
     const folder = `.sallyport-${nonce}`;
     const unplanted = prepare(workspace.target, folder, plant);
     if (unplanted) {
-      const nothing = { exit: null, ended: "exit" as const, milliseconds: 0, tests: {}, green: false, tail: "" };
+      const nothing = { exit: null, ended: "failed" as const, milliseconds: 0, tests: {}, green: false, tail: "" };
       return { tree, ...nothing, forged: unplanted };
     }
     const result = await context.runRole({
       delegation: context.delegation,
       attempt: context.attempt,
       role: "tester",
+      purpose: `tests: ${runNames[name] ?? name}`,
       image: context.image,
       command: ["/bin/sh", "-c", commands.run],
       environment: {
@@ -77,7 +85,7 @@ export async function runTests(
       signal: context.signal,
     });
     const ended = ownEnd(result.end, context.signal);
-    const report: FoundReport = commands.report === "junit" ? readReport(workspace.target, folder) : { why: "" };
+    const report = commands.report === "junit" ? await readReport(workspace.target, folder) : { why: "" };
     return {
       tree,
       exit: result.exit,
@@ -156,8 +164,15 @@ function writeNew(top: OpenDirectory, segments: readonly string[], content: stri
   }
 }
 
+async function readReport(target: string, folder: string): Promise<FoundReport> {
+  const found = readFile(target, folder);
+  if ("why" in found) return found;
+  const tests = await readJunit(found.text);
+  return tests ? { tests } : { why: "its report is not JUnit XML, or is beyond all bounds" };
+}
+
 // The sandbox is gone, so nothing changes while this looks; but what it left may be a link, a fifo or 10 GB.
-function readReport(target: string, folder: string): FoundReport {
+function readFile(target: string, folder: string): { text: string } | { why: string } {
   const top = openRoot(target);
   try {
     const directory = openDirectory(top, Buffer.from(folder));

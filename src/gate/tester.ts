@@ -1,68 +1,104 @@
 /** The host's own evidence: every run the gate asks for, and the checks, as one test report. */
 import type { Criterion } from "../domain/brief.ts";
 import { SallyportError } from "../domain/error.ts";
+import type { TestCommands } from "../domain/policy.ts";
 import type { TestReport, TestRun } from "../domain/test-report.ts";
 import { pathMatcher } from "../policy/paths.ts";
+import type { Change, Override } from "../worktree/quarantine.ts";
 import { runChecks } from "./checks.ts";
-import { compareRuns } from "./compare-runs.ts";
+import { compareRuns, newTests } from "./compare-runs.ts";
+import { cutTail } from "./printable.ts";
 import { runTests, type TesterContext } from "./test-run.ts";
 
-/** The base's run, remembered by what it depends on: base tree, policy's tests, image. */
+/** The base's run, remembered by what it depends on. A host keeps one for all its delegations. */
 export type BaselineCache = Map<string, TestRun>;
+
+/** How many base runs are remembered. */
+const mostBaselines = 64;
 
 export interface Evidence {
   criteria: readonly Criterion[];
   checkFiles: Readonly<Record<string, string>>;
 }
 
-async function baseline(context: TesterContext, cache: BaselineCache): Promise<TestRun> {
+async function baseline(context: TesterContext, commands: TestCommands, cache: BaselineCache): Promise<TestRun> {
   const { policy, place, image } = context;
-  const commands = policy.tests;
-  if (!commands) throw new TypeError("no tests in the policy");
-  const key = JSON.stringify([place.base.key, place.base.tree, commands, image, context.breaks]);
+  const key = JSON.stringify([
+    place.base.key,
+    commands,
+    policy.sandbox,
+    policy.budget,
+    policy.network,
+    image,
+    context.breaks,
+  ]);
   const known = cache.get(key);
   if (known) return known;
-  const { run, plantMissing } = await runTests(context, commands, "base", place.base.tree);
-  if (plantMissing && run.ended === "exit") {
+  const run = await runTests(context, commands, "base", place.base.tree);
+  // No executor has written a byte of this: what is wrong here is the policy's, and no proposal is rejected for it.
+  const wrong = run.ended === "exit" || run.forged ? run.forged : `the host ended it (${run.ended})`;
+  if (wrong) {
     throw new SallyportError(
       "policy-invalid",
-      `the policy's test command does not run the tests that the host plants in ${commands.plant ?? "test"}/, or writes no JUnit report to $SALLYPORT_REPORT`,
-      { next: `Make tests.run cover that folder, or set tests.plant. Its last output:\n${run.tail.slice(-1500)}` },
+      `tests.run of policy ${policy.name} cannot be used, already on the base: ${wrong}`,
+      {
+        next: `The command must end by itself, write JUnit XML to $SALLYPORT_REPORT where tests.report is junit, and run what is in ${commands.plant ?? "test"}/ where tests.runner is set. Its last output:\n${cutTail(run.tail, 1500)}`,
+      },
     );
   }
-  if (run.ended === "exit") cache.set(key, run);
+  for (const oldest of cache.size >= mostBaselines ? [...cache.keys()].slice(0, 1) : []) cache.delete(oldest);
+  cache.set(key, run);
   return run;
 }
+
+const override = (change: Change): Override => {
+  const { path, mode, oid } = change;
+  // A name that is not UTF-8 is shown escaped: its bytes are what git must be told.
+  const name = change.raw ? { path, raw: change.raw } : { path };
+  return change.kind === "deleted" ? { ...name, delete: true } : { ...name, mode, oid };
+};
 
 /**
  * Tests `tree` against the base: the base itself, the tree as it is, the tree with the base's evidence files put back,
  * and, where it brings new tests, the base with the proposal's evidence files (does a new test fail without the change?).
+ * Errors: `policy-invalid` where the base itself cannot be tested so, `sandbox-failed`.
  */
-export async function testProposal(context: TesterContext, tree: string, evidence: Evidence, cache: BaselineCache): Promise<TestReport> {
+export async function testProposal(
+  context: TesterContext,
+  tree: string,
+  evidence: Evidence,
+  cache: BaselineCache,
+): Promise<TestReport> {
   const { policy, place } = context;
   const { quarantine, base } = place;
   const commands = policy.tests;
   if (!commands) {
     const checks = await runChecks(context, evidence.criteria, evidence.checkFiles, tree, undefined);
-    return { tested: false, failToPass: [], passToPass: [], broken: [], disappeared: [], newlySkipped: [], unproven: [], checks };
+    return {
+      tested: false,
+      failToPass: [],
+      passToPass: [],
+      broken: [],
+      disappeared: [],
+      newlySkipped: [],
+      unproven: [],
+      checks,
+    };
   }
-  const before = await baseline(context, cache);
-  const proposal = (await runTests(context, commands, "proposal", tree)).run;
+  const before = await baseline(context, commands, cache);
+  const proposal = await runTests(context, commands, "proposal", tree);
 
   const isEvidence = pathMatcher(commands.evidence);
-  const changed = (await quarantine.changes(base.tree, tree)).filter((change) => isEvidence(change.path));
+  const ofEvidence = async (from: string, to: string) =>
+    (await quarantine.changes(from, to)).filter((change) => isEvidence(change.path)).map(override);
+  const brought = await ofEvidence(base.tree, tree);
   let proven: TestRun = proposal;
   let revert: TestRun | undefined;
-  if (changed.length > 0) {
-    const original = new Map((await quarantine.changes(tree, base.tree)).map((change) => [change.path, change]));
-    const putBack = changed.map(({ path }) => {
-      const back = original.get(path);
-      return back && back.kind !== "deleted" ? { path, mode: back.mode, oid: back.oid } : { path, delete: true as const };
-    });
-    proven = (await runTests(context, commands, "proven", await quarantine.compose(tree, putBack))).run;
-    if (commands.report === "junit") {
-      const brought = changed.map((c) => (c.kind === "deleted" ? { path: c.path, delete: true as const } : { path: c.path, mode: c.mode, oid: c.oid }));
-      revert = (await runTests(context, commands, "revert", await quarantine.compose(base.tree, brought))).run;
+  if (brought.length > 0) {
+    const putBack = await ofEvidence(tree, base.tree);
+    proven = await runTests(context, commands, "proven", await quarantine.compose(tree, putBack));
+    if (newTests(before, proposal).length > 0) {
+      revert = await runTests(context, commands, "revert", await quarantine.compose(base.tree, brought));
     }
   }
   const checks = await runChecks(context, evidence.criteria, evidence.checkFiles, tree, proposal.tests);

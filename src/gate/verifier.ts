@@ -27,13 +27,25 @@ export interface VerifierContext {
 /** How the verifier's turn ended. Without a verdict it is a rejection with that reason, or the host's own failure. */
 export type VerifierTurn =
   | { verdict: Verdict }
-  | { verdict?: undefined; reason: "verdict-missing" | "verdict-late" | "verdict-malformed" | "verdict-killed"; message: string }
+  | {
+      verdict?: undefined;
+      reason: "verdict-missing" | "verdict-late" | "verdict-malformed" | "verdict-killed";
+      message: string;
+    }
   | { verdict?: undefined; reason: "host"; message: string };
+
+/** How long a verifier may go on after its verdict, in milliseconds: some harnesses never end by themselves. */
+const graceAfterVerdict = 5000;
 
 /** What a verdict must look like, as an answer that a harness can mend by. */
 function schemaProblems(error: { issues: readonly { path: PropertyKey[]; message: string }[] }): VerbAnswer {
-  const problems = error.issues.slice(0, 20).map((issue) => ({ at: issue.path.map(String).join("."), what: issue.message }));
-  return { status: 422, body: { code: "verdict-malformed", problems, next: "Send the verdict again with these mended." } };
+  const problems = error.issues
+    .slice(0, 20)
+    .map((issue) => ({ at: issue.path.map(String).join("."), what: issue.message }));
+  return {
+    status: 422,
+    body: { code: "verdict-malformed", problems, next: "Send the verdict again with these mended." },
+  };
 }
 
 const prompt =
@@ -55,6 +67,7 @@ export async function askVerifier(
     ...(policy.verifier.intent ? { intent: brief.intent } : {}),
     accept: brief.accept.map(({ id, must }) => ({ id, must })),
   };
+  let grace: NodeJS.Timeout | undefined;
   try {
     await writeFile(join(folder, "diff.patch"), patch, { mode: 0o644 });
     await writeFile(join(folder, "report.json"), JSON.stringify(report, null, 1), { mode: 0o644 });
@@ -62,11 +75,13 @@ export async function askVerifier(
 
     let verdict: Verdict | undefined;
     let malformed = 0;
+    const ended = new AbortController();
     const start = await prepareHarness(harness, prompt, context.directory);
     const result = await context.runRole({
       delegation: context.delegation,
       attempt: context.attempt,
       role: "verifier",
+      purpose: "verify",
       image: context.image,
       command: start.command,
       environment: { ...baseEnvironment(true), ...start.environment },
@@ -83,36 +98,45 @@ export async function askVerifier(
         secrets: policy.secrets,
         verbs: {
           verdict: async (body) => {
-            if (verdict) return { status: 409, body: { code: "verdict-given", next: "The first valid verdict counts." } };
+            if (verdict)
+              return { status: 409, body: { code: "verdict-given", next: "The first valid verdict counts." } };
             const parsed = verdictSchema.safeParse(body);
             if (!parsed.success) {
               malformed++;
               return schemaProblems(parsed.error);
             }
             verdict = parsed.data;
+            grace = setTimeout(() => ended.abort(), graceAfterVerdict);
             return { status: 200, body: { ok: true } };
           },
         },
       },
-      signal: context.signal,
+      signal: AbortSignal.any([context.signal, ended.signal]),
     });
     // A verdict that came before the end of the time stands, however the harness ended.
     if (verdict) return { verdict };
     switch (result.end) {
       case "exit":
-        if (malformed > 0) return { reason: "verdict-malformed", message: `The verifier's ${malformed} answers were all malformed.` };
-        if (result.exit === 137) return { reason: "verdict-killed", message: "The verifier was killed before it answered." };
+        if (malformed > 0)
+          return { reason: "verdict-malformed", message: `The verifier's ${malformed} answers were all malformed.` };
+        // Shells and inits give the number of the signal that ended a program above 128.
+        if ((result.exit ?? 0) > 128)
+          return { reason: "verdict-killed", message: "The verifier was killed before it answered." };
         return { reason: "verdict-missing", message: "The verifier ended without a verdict." };
       case "timeout":
         return { reason: "verdict-late", message: "The verifier gave no valid verdict in its time." };
       case "memory":
         return { reason: "verdict-killed", message: "The verifier ran out of memory before it answered." };
       case "output":
-        return { reason: "verdict-killed", message: "The verifier was ended because it printed too much before it answered." };
+        return {
+          reason: "verdict-killed",
+          message: "The verifier was ended because it printed too much before it answered.",
+        };
       default:
         return { reason: "host", message: `The verifier's sandbox ended as ${result.end}.` };
     }
   } finally {
+    clearTimeout(grace);
     await rm(context.directory, { recursive: true, force: true });
   }
 }

@@ -102,10 +102,14 @@ async function bringUp(
     stopping ??= shutDown(reason);
     return stopping;
   };
-  const store = await openStore(ledger, (error) => {
-    log.fatal({ err: error }, "the ledger takes nothing any more: ending");
-    void stop("ledger failed");
-  });
+  const store = await openStore(
+    ledger,
+    (error) => {
+      log.fatal({ err: error }, "the ledger takes nothing any more: ending");
+      void stop("ledger failed");
+    },
+    (error) => log.error({ err: error }, "an event was not noted"),
+  );
   await store.append({ type: "host.started", data: { version, keyid: key.keyid, pid: process.pid } });
   await sweepInstances(state, engine, store);
 
@@ -118,14 +122,16 @@ async function bringUp(
 
   let gateway: Gateway | undefined;
   const secrets = houseSecrets(() => gateway);
+  // While a new one comes up in place of one that died, sandboxes wait for it: the death costs one attempt, not all.
+  let next = Promise.withResolvers<Gateway>();
   const runner = roleRunner({
     engine,
     instance,
     note: store.note,
     secrets,
-    gateway: () => {
-      if (!gateway) throw gatewayGone();
-      return gateway;
+    gateway: async () => {
+      if (stopping) throw gatewayGone();
+      return gateway ?? next.promise;
     },
   });
   const openGateway = async (): Promise<void> => {
@@ -142,12 +148,19 @@ async function bringUp(
         gateway = undefined;
         runner.gatewayLost();
         log.error({ reason }, "the gateway is gone: sandboxes end, starting it again");
-        if (!stopping) openGateway().catch((error: unknown) => void stop(`gateway does not start: ${String(error)}`));
+        if (stopping) return;
+        openGateway().catch((error: unknown) => {
+          next.promise.catch(() => {});
+          next.reject(gatewayGone());
+          void stop(`gateway does not start: ${String(error)}`);
+        });
       },
       log: (line) => log.warn(line),
     });
     guard.watchGateway(gateway.pid);
     await secrets.restore().catch((error: unknown) => log.error({ err: error }, "secrets are not held again"));
+    next.resolve(gateway);
+    next = Promise.withResolvers<Gateway>();
     log.info({ gateway: gateway.pid }, "gateway is up");
   };
   await openGateway();

@@ -27,12 +27,14 @@ interface Live {
   delegation: string;
   verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
   sandbox?: Sandbox;
+  /** Whether a lane is open for it. */
   hasLane: boolean;
+  gatewayLost?: boolean;
 }
 
 export function roleRunner(tools: {
   engine: SandboxEngine;
-  gateway: () => Gateway;
+  gateway: () => Promise<Gateway>;
   instance: string;
   note: (event: Event) => void;
   secrets: Pick<HouseSecrets, "mask" | "maskOutput">;
@@ -45,12 +47,13 @@ export function roleRunner(tools: {
     const entry: Live = {
       delegation: role.delegation,
       verbs: role.lane?.verbs ?? {},
-      hasLane: role.lane !== undefined,
+      hasLane: false,
     };
     live.set(id, entry);
     const { delegation } = role;
-    let opened = false;
     let placeholders: Record<string, string> = {};
+    // The gateway that holds the lane: after a restart the new one knows nothing of it, and there is nothing to close.
+    let holder: Gateway | undefined;
     try {
       const mounts = [...role.mounts];
       if (role.lane) {
@@ -67,8 +70,10 @@ export function roleRunner(tools: {
           verbs: Object.keys(verbs),
           ...(bound ? { secrets: bound.secrets } : {}),
         };
-        const { directory } = await tools.gateway().openLane(lane);
-        opened = true;
+        const gateway = await tools.gateway();
+        const { directory } = await gateway.openLane(lane);
+        holder = gateway;
+        entry.hasLane = true;
         // Read-only: the socket can be connected to, but not replaced or removed (ATTACKS F9).
         mounts.push({ source: directory, target: sandboxPaths.socket, writable: false });
         if (transparentFor(network).hosts.length > 0) {
@@ -95,6 +100,8 @@ export function roleRunner(tools: {
       entry.sandbox = sandbox;
       const stop = () => sandbox.end("stopped");
       if (role.signal.aborted) stop();
+      // The gateway went while the sandbox was being made.
+      if (entry.gatewayLost) sandbox.end("gateway-lost");
       role.signal.addEventListener("abort", stop, { once: true });
       tools.note({
         type: "sandbox.started",
@@ -103,6 +110,7 @@ export function roleRunner(tools: {
           sandbox: id,
           attempt: role.attempt,
           role: role.role,
+          purpose: role.purpose,
           image: role.image,
           engine: tools.engine.name,
           controls: sandbox.controls,
@@ -110,12 +118,9 @@ export function roleRunner(tools: {
       });
       const ended = await sandbox.done;
       role.signal.removeEventListener("abort", stop);
-      if (opened)
-        await tools
-          .gateway()
-          .closeLane(id)
-          .catch(() => {});
-      opened = false;
+      // A socket that is not the one that was opened (ATTACKS F9) fails the attempt, once its end is written down.
+      const tampered = await closeLane(holder, id);
+      holder = undefined;
       const head = await tools.secrets.maskOutput(ended.output.head);
       const tail = await tools.secrets.maskOutput(ended.output.tail);
       const result = { ...ended, output: { ...ended.output, head, tail } };
@@ -126,13 +131,10 @@ export function roleRunner(tools: {
         delegation,
         data: { sandbox: id, end, exit, milliseconds, output: { bytes: output.bytes, digest: output.digest, kept } },
       });
+      if (tampered && end !== "gateway-lost") throw tampered;
       return { ...result, sandbox: id };
     } finally {
-      if (opened)
-        await tools
-          .gateway()
-          .closeLane(id)
-          .catch(() => {});
+      await closeLane(holder, id);
       live.delete(id);
     }
   }
@@ -162,10 +164,24 @@ export function roleRunner(tools: {
     },
     delegationOf: (sandbox) => live.get(sandbox)?.delegation,
     gatewayLost() {
-      for (const entry of live.values()) if (entry.hasLane) entry.sandbox?.end("gateway-lost");
+      for (const entry of live.values()) {
+        if (!entry.hasLane) continue;
+        entry.gatewayLost = true;
+        entry.sandbox?.end("gateway-lost");
+      }
     },
     running: () => live.size,
   };
+}
+
+/** Closes a lane on the gateway that opened it; gives what went wrong. */
+async function closeLane(holder: Gateway | undefined, id: string): Promise<unknown> {
+  try {
+    await holder?.closeLane(id);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 /** The error for a gateway that is not there. */

@@ -89,6 +89,10 @@ export async function lockState(state: StateDirectory): Promise<() => Promise<vo
       const handle = await open(file, "wx", 0o600);
       await handle.writeFile(mine);
       await handle.close();
+      // Another that started at the same moment may have taken this file for the dead daemon's and removed it: the
+      // one whose lock is there a moment later is the owner.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      if ((await readFile(file, "utf8").catch(() => "")) !== mine) continue;
       return () => rm(file, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

@@ -7,7 +7,7 @@ import { LedgerGone } from "../delegation/loop.ts";
 import { apply } from "../delegation/reduce.ts";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
-import type { Entry, Event } from "../domain/event.ts";
+import { type Entry, type Event, events } from "../domain/event.ts";
 import type { Ledger } from "../ledger/open.ts";
 
 export interface Store {
@@ -22,7 +22,11 @@ export interface Store {
 }
 
 /** Folds the whole ledger and follows it. */
-export async function openStore(ledger: Ledger, onBroken: (error: SallyportError) => void): Promise<Store> {
+export async function openStore(
+  ledger: Ledger,
+  onBroken: (error: SallyportError) => void,
+  onFault: (error: unknown) => void,
+): Promise<Store> {
   const durable = new Map<string, Delegation>();
   for await (const entry of ledger.read()) apply(durable, entry);
   // What has been written but is not yet durable: two decisions at once are judged one after the other.
@@ -32,6 +36,17 @@ export async function openStore(ledger: Ledger, onBroken: (error: SallyportError
 
   const check = (event: Event) => {
     if (broken) throw new LedgerGone("ledger-failed", broken.message, { next: broken.next });
+    // Before it is folded: an event that the ledger would not take must not change what is decided on.
+    const parsed = events[event.type].safeParse(event.data);
+    if (!parsed.success) {
+      throw new SallyportError(
+        "internal",
+        `an event of type ${event.type} is not valid: ${parsed.error.message.slice(0, 500)}`,
+        {
+          next: "This is a fault of Sallyport: nothing was recorded.",
+        },
+      );
+    }
     apply(pending, { ...event, time: new Date().toISOString() });
   };
   const fail = (cause: unknown): never => {
@@ -62,11 +77,12 @@ export async function openStore(ledger: Ledger, onBroken: (error: SallyportError
     },
     note(event) {
       if (broken) return;
-      check(event);
       try {
+        check(event);
         ledger.record(event);
       } catch (error) {
-        fail(error);
+        // What is only noted decides nothing: its loss is told to the operator, and does not end the daemon.
+        onFault(error);
       }
     },
   };

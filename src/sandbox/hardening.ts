@@ -2,9 +2,10 @@
  * Everything that makes a container a sandbox, in one place: what is asked of the engine, and what must be read back
  * from it. test/sandbox/hardening.test.ts reads each control again from inside a running sandbox.
  */
+import { join } from "node:path";
 import type Docker from "dockerode";
 import { SallyportError } from "../domain/error.ts";
-import { type Controls, type SandboxSpec, sandboxOwner } from "./engine.ts";
+import { type Controls, type SandboxMount, type SandboxSpec, sandboxOwner } from "./engine.ts";
 import { seccompProfile } from "./seccomp.ts";
 
 export const sandboxLabels = {
@@ -24,6 +25,7 @@ export const sandboxPaths = {
   path: "/opt/sallyport/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 } as const;
 
+const localhostOnly = join(import.meta.dirname, "hosts");
 const MiB = 1024 * 1024;
 const openFiles = 4096;
 
@@ -99,6 +101,15 @@ export function baseEnvironment(hasSocket: boolean): Record<string, string> {
   };
 }
 
+/**
+ * What is mounted: the role's own, and a hosts file that knows `localhost` where the role brings none. Without a network
+ * the engine leaves /etc/hosts empty, and a test suite that asks for `localhost` would fail for no fault of its own.
+ */
+function mountsOf(spec: SandboxSpec): SandboxMount[] {
+  const hosts = { source: localhostOnly, target: sandboxPaths.hosts, writable: false };
+  return spec.mounts.some((mount) => mount.target === sandboxPaths.hosts) ? [...spec.mounts] : [...spec.mounts, hosts];
+}
+
 /** What is asked of the engine for one sandbox. Pure. */
 export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptions {
   const { uid, gid } = sandboxOwner;
@@ -141,7 +152,7 @@ export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptio
       CgroupnsMode: "private",
       MaskedPaths: maskedPaths,
       ReadonlyPaths: readonlyPaths,
-      Mounts: spec.mounts.map((mount) => ({
+      Mounts: mountsOf(spec).map((mount) => ({
         Type: "bind",
         Source: mount.source,
         Target: mount.target,
@@ -213,7 +224,34 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
   must("published ports", Object.keys(host.PortBindings ?? {}).length === 0, host.PortBindings);
   must("log driver", host.LogConfig?.Type === "none", host.LogConfig?.Type);
   must("runtime", (host as { Runtime?: string }).Runtime === spec.runtime, (host as { Runtime?: string }).Runtime);
-  const asked = spec.mounts.map((m) => `${m.target}:${m.writable ? "rw" : "ro"}:rprivate`).sort();
+  const wanted = containerOptions(spec).HostConfig as Docker.HostConfig & Record<string, unknown>;
+  const shown = host as Docker.HostConfig & Record<string, unknown>;
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  for (const [name, key] of [
+    ["masked paths", "MaskedPaths"],
+    ["read-only paths", "ReadonlyPaths"],
+  ] as const) {
+    const hidden = new Set(shown[key] as string[] | null);
+    must(
+      name,
+      (wanted[key] as string[]).every((path) => hidden.has(path)),
+      shown[key],
+    );
+  }
+  must("tmpfs", same(sortedEntries(shown.Tmpfs), sortedEntries(wanted.Tmpfs)), shown.Tmpfs);
+  must("shared memory", shown.ShmSize === wanted.ShmSize, shown.ShmSize);
+  must("limits", same(sortedLimits(shown.Ulimits), sortedLimits(wanted.Ulimits)), shown.Ulimits);
+  must("oom score", shown.OomScoreAdj === wanted.OomScoreAdj, shown.OomScoreAdj);
+  must("entry", same(made.Config.Entrypoint, [sandboxPaths.entry]), made.Config.Entrypoint);
+  const sources = new Map(mountsOf(spec).map((m) => [m.target, m.source]));
+  must(
+    "mount sources",
+    made.Mounts.every((m) => m.Type === "tmpfs" || sources.get(m.Destination) === m.Source),
+    made.Mounts.map((m) => m.Source),
+  );
+  const asked = mountsOf(spec)
+    .map((m) => `${m.target}:${m.writable ? "rw" : "ro"}:rprivate`)
+    .sort();
   const found = made.Mounts.filter((m) => m.Type !== "tmpfs")
     .map((m) => `${m.Destination}:${m.RW ? "rw" : "ro"}:${m.Propagation}`)
     .sort();
@@ -242,6 +280,14 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
     openFiles,
     mounts: found,
   };
+}
+
+function sortedEntries(values: Record<string, string> | undefined): [string, string][] {
+  return Object.entries(values ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function sortedLimits(limits: Docker.HostConfig["Ulimits"]): string[] {
+  return (limits ?? []).map((limit) => `${limit.Name}:${limit.Soft}:${limit.Hard}`).sort();
 }
 
 /**

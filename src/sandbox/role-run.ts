@@ -26,6 +26,8 @@ export interface RoleRun {
   delegation: string;
   attempt: number;
   role: Role;
+  /** What this turn is for, as the ledger shows it: `execute`, `tests: as proposed`, `check A1.1`, `verify`. */
+  purpose: string;
   image: string;
   command: readonly string[];
   environment: Readonly<Record<string, string>>;

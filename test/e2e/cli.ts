@@ -48,6 +48,9 @@ export function start(args: readonly string[], options: { env?: NodeJS.ProcessEn
 }
 
 /** Runs it to its end. */
-export function run(args: readonly string[], options: { env?: NodeJS.ProcessEnv; seconds?: number } = {}): Promise<Said> {
+export function run(
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; seconds?: number } = {},
+): Promise<Said> {
   return start(args, options).done;
 }

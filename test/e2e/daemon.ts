@@ -1,12 +1,22 @@
 /** A real daemon as a child process, on a state directory of its own, with everything that a test asks of it. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Delegation, restingStates } from "../../src/domain/delegation.ts";
 import type { Entry } from "../../src/domain/event.ts";
-import { program, root, run, type Running, type Said, start } from "./cli.ts";
+import { program, type Running, root, run, type Said, start } from "./cli.ts";
 import { leftovers, processesOf, until } from "./leftovers.ts";
 import { makeRepository, type TestRepository } from "./repository.ts";
 
@@ -28,7 +38,11 @@ export interface TestHost {
   /** The daemon's process id. */
   readonly pid: number;
   log(): string;
-  repository(name?: string, files?: Readonly<Record<string, string | Buffer>>, options?: { bare?: boolean }): TestRepository;
+  repository(
+    name?: string,
+    files?: Readonly<Record<string, string | Buffer>>,
+    options?: { bare?: boolean },
+  ): TestRepository;
   /** Writes a brief's file; gives its path. */
   brief(fields?: Record<string, unknown>): string;
   cli(...args: string[]): Promise<Said>;
@@ -39,11 +53,20 @@ export interface TestHost {
   /** Waits until it rests. */
   rest(id: string, seconds?: number): Promise<Delegation>;
   /** `send`, then `rest`. */
-  turn(repository: { path: string }, fields?: Record<string, unknown>, more?: Record<string, unknown>): Promise<Delegation>;
+  turn(
+    repository: { path: string },
+    fields?: Record<string, unknown>,
+    more?: Record<string, unknown>,
+  ): Promise<Delegation>;
   show(id: string): Promise<Delegation>;
   /** Waits until the ledger holds an event of that type of a delegation. */
   seen(id: string, type: Entry["type"], seconds?: number): Promise<Entry>;
-  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: string }>;
+  api(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: string }>;
   /** The ledger's entries as they are on disk now. */
   entries(delegation?: string): Entry[];
   up(env?: NodeJS.ProcessEnv): Promise<void>;
@@ -102,7 +125,8 @@ function hostIn(directory: string, options: HostOptions): TestHost {
   const socket = join(state, "host.sock");
   const logFile = join(directory, "daemon.txt");
   const images = imagesOf(directory);
-  for (const made of [state, join(state, "policies"), join(directory, "r"), join(directory, "b")]) mkdirSync(made, { recursive: true, mode: 0o755 });
+  for (const made of [state, join(state, "policies"), join(directory, "r"), join(directory, "b")])
+    mkdirSync(made, { recursive: true, mode: 0o755 });
   execFileSync("chmod", ["700", state]);
   const config = {
     version: 1,
@@ -146,7 +170,11 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     begin: (...args) => start([...args, "--json"], { env: environment, seconds: 150 }),
     async send(repository, fields, more) {
       const brief = { ...defaultBrief, ...fields };
-      const { status, body } = await host.api("POST", "/v1/delegations", { repository: repository.path, brief, ...more });
+      const { status, body } = await host.api("POST", "/v1/delegations", {
+        repository: repository.path,
+        brief,
+        ...more,
+      });
       if (status !== 201) throw new Error(`refused: ${status} ${body}`);
       return (JSON.parse(body) as { id: string }).id;
     },
@@ -178,19 +206,26 @@ function hostIn(directory: string, options: HostOptions): TestHost {
         .map((name) => readFileSync(join(folder, name), "utf8"))
         .join("");
       // The last line may be on its way.
-      const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter(Boolean);
+      const lines = text
+        .slice(0, text.lastIndexOf("\n") + 1)
+        .split("\n")
+        .filter(Boolean);
       const all = lines.map((line) => JSON.parse(line) as Entry);
       return delegation ? all.filter((entry) => entry.delegation === delegation) : all;
     },
     async up(env = {}) {
       const log = openSync(logFile, "a");
-      child = spawn(program, ["daemon"], { env: { ...process.env, ...environment, ...env }, stdio: ["ignore", log, log] });
+      child = spawn(program, ["daemon", "--state", state], {
+        env: { ...process.env, ...environment, ...env },
+        stdio: ["ignore", log, log],
+      });
       closeSync(log);
       const started = child;
       await until(
         "the daemon's start",
         async () => {
-          if (started.exitCode !== null) throw new Error(`the daemon ended with ${started.exitCode}:\n${host.log().slice(-4000)}`);
+          if (started.exitCode !== null)
+            throw new Error(`the daemon ended with ${started.exitCode}:\n${host.log().slice(-4000)}`);
           const { status, body } = await call(socket, "GET", "/v1/status").catch(() => ({ status: 0, body: "" }));
           return status === 200 && (JSON.parse(body) as { pid: number }).pid === started.pid;
         },
@@ -210,8 +245,8 @@ function hostIn(directory: string, options: HostOptions): TestHost {
       running?.kill("SIGKILL");
       if (running) await exited(running);
     },
-    guard: () => one("guard", "guard.ts"),
-    gateway: () => one("gateway", "gateway/main.ts"),
+    guard: () => one("guard", "/guard."),
+    gateway: () => one("gateway", "/gateway/main."),
     async close() {
       const problems: string[] = [];
       const code = await host.stop().catch((error: unknown) => String(error));
@@ -244,12 +279,17 @@ function call(socketPath: string, method: string, path: string, body?: unknown, 
   const payload = body === undefined ? undefined : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
     const type = payload ? { "content-type": "application/json", "content-length": String(payload.length) } : {};
-    const sent = request({ socketPath, method, path, headers: { host: "sallyport", ...type, ...headers }, timeout: 60_000 }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
-      answer.on("error", reject);
-    });
+    const sent = request(
+      { socketPath, method, path, headers: { host: "sallyport", ...type, ...headers }, timeout: 60_000 },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+        answer.on("end", () =>
+          resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
+        );
+        answer.on("error", reject);
+      },
+    );
     sent.on("error", reject);
     sent.end(payload);
   });

@@ -1,6 +1,6 @@
 /** What a daemon may have left on this machine: everything that names its directory. */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const read = (file: string): string => {
   try {
@@ -25,20 +25,35 @@ export function containersOf(directory: string): Inspected[] {
     .filter(Boolean);
   return ids.flatMap((id) => {
     try {
-      const [found] = JSON.parse(execFileSync("docker", ["inspect", id], { stdio: ["ignore", "pipe", "ignore"] }).toString());
-      return (found.HostConfig.Mounts ?? []).some((m: { Source: string }) => m.Source.startsWith(directory)) ? [found] : [];
+      const [found] = JSON.parse(
+        execFileSync("docker", ["inspect", id], { stdio: ["ignore", "pipe", "ignore"] }).toString(),
+      );
+      return (found.HostConfig.Mounts ?? []).some((m: { Source: string }) => m.Source.startsWith(directory))
+        ? [found]
+        : [];
     } catch {
       return []; // gone between the two calls
     }
   });
 }
 
-/** The processes whose arguments name `directory`, without this one. */
+/** The processes that belong to `directory` by argument, working directory or environment, without this one. */
 export function processesOf(directory: string): { pid: number; command: string }[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .map((name) => ({ pid: Number(name), command: read(`/proc/${name}/cmdline`).replaceAll("\0", " ").trim() }))
-    .filter(({ command }) => command.includes(directory));
+    .filter((name) => {
+      const said = read(`/proc/${name}/cmdline`) + read(`/proc/${name}/environ`);
+      return said.includes(directory) || workingDirectory(name).startsWith(directory);
+    })
+    .map((name) => ({ pid: Number(name), command: read(`/proc/${name}/cmdline`).replaceAll("\0", " ").trim() }));
+}
+
+function workingDirectory(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return "";
+  }
 }
 
 /** Every mount, loop device, process and container of `directory` that is there now, as a line each. */

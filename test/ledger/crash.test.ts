@@ -115,7 +115,10 @@ describe("a torn last line", () => {
     const path = join(directory, files.at(-1) ?? "");
     const text = await readFile(path, "utf8");
     await writeFile(path, text.replace(/"reason":"1/, '"reason":"9'));
-    await expect(start()).rejects.toMatchObject({ code: "ledger-broken", message: expect.stringMatching(/\.jsonl:\d+ hash/) });
+    await expect(start()).rejects.toMatchObject({
+      code: "ledger-broken",
+      message: expect.stringMatching(/\.jsonl:\d+ hash/),
+    });
     await writeFile(path, text);
     await (await start()).close();
     const gone = join(directory, files.at(-2) ?? "");
@@ -123,7 +126,10 @@ describe("a torn last line", () => {
     await writeFile(gone, middle.split("\n").slice(0, -2).join("\n").concat("\n"));
     await expect(start()).rejects.toMatchObject({ code: "ledger-broken" });
     await rm(gone);
-    await expect(start()).rejects.toMatchObject({ code: "ledger-broken", message: expect.stringMatching(/expected segment/) });
+    await expect(start()).rejects.toMatchObject({
+      code: "ledger-broken",
+      message: expect.stringMatching(/expected segment/),
+    });
   });
 
   test("a second writer is noticed, and both stop instead of writing over each other", async () => {
@@ -131,7 +137,10 @@ describe("a torn last line", () => {
     await first.append(numbered(1));
     const second = await start();
     await second.append(numbered(2));
-    await expect(first.append(numbered(3))).rejects.toMatchObject({ code: "ledger-failed", message: expect.stringMatching(/someone else/) });
+    await expect(first.append(numbered(3))).rejects.toMatchObject({
+      code: "ledger-failed",
+      message: expect.stringMatching(/someone else/),
+    });
   });
 });
 
@@ -150,7 +159,9 @@ describe("a full disk", () => {
     const durable: number[] = [];
     let failure: unknown;
     for (let i = 0; i < 200 && failure === undefined; i++) {
-      const group = await Promise.allSettled([1, 2, 3].map((n) => ledger.append(numbered(i * 10 + n, "x".repeat(5000)))));
+      const group = await Promise.allSettled(
+        [1, 2, 3].map((n) => ledger.append(numbered(i * 10 + n, "x".repeat(5000)))),
+      );
       for (const result of group) {
         if (result.status === "fulfilled") durable.push(result.value.seq);
         else failure = result.reason;

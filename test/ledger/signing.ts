@@ -12,4 +12,7 @@ export function makeSigner(keyid = "k1") {
 }
 
 /** A small event that can be told from others by its number. */
-export const numbered = (n: number, text = ""): Event => ({ type: "host.stopped", data: { reason: `${n} ${text}`.trim() } });
+export const numbered = (n: number, text = ""): Event => ({
+  type: "host.stopped",
+  data: { reason: `${n} ${text}`.trim() },
+});

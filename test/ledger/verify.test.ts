@@ -21,7 +21,12 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "ledger-verify-"));
   good = join(root, "good");
   copy = join(root, "copy");
-  ledger = await openLedger({ directory: good, now: () => new Date("2026-01-02T03:04:05Z"), sign: signer.sign, segmentBytes: 1500 });
+  ledger = await openLedger({
+    directory: good,
+    now: () => new Date("2026-01-02T03:04:05Z"),
+    sign: signer.sign,
+    segmentBytes: 1500,
+  });
   for (let i = 0; i < 20; i++) await ledger.append(numbered(i, "é"));
   head = ledger.head();
   files = (await readdir(good)).sort();
@@ -36,7 +41,8 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const check = (anchor?: Head, directory = copy) => verifyLedger(directory, { ...signer, ...(anchor ? { anchor } : {}) });
+const check = (anchor?: Head, directory = copy) =>
+  verifyLedger(directory, { ...signer, ...(anchor ? { anchor } : {}) });
 const read = async (name: string) => (await readFile(join(good, name), "utf8")).split("\n").slice(0, -1);
 const write = (name: string, lines: string[]) => writeFile(join(copy, name), lines.map((line) => `${line}\n`).join(""));
 
@@ -112,7 +118,10 @@ describe("no change goes unseen (L1)", () => {
     await write(name, lines.slice(0, -1));
     expect(await check(head)).toMatchObject({ ok: false, seq: head.seq });
     const blind = await check();
-    expect(blind).toMatchObject({ ok: true, cannotProve: expect.stringMatching(/cannot tell that nothing was cut off/) });
+    expect(blind).toMatchObject({
+      ok: true,
+      cannotProve: expect.stringMatching(/cannot tell that nothing was cut off/),
+    });
   });
 
   test("a segment missing, renamed or in another's place", async () => {
@@ -125,7 +134,12 @@ describe("no change goes unseen (L1)", () => {
   test("another chain in its place: by another key, or by the same before the anchor", async () => {
     const stranger = makeSigner();
     const other = join(root, "other");
-    const ledger = await openLedger({ directory: other, now: () => new Date(), sign: stranger.sign, segmentBytes: 2500 });
+    const ledger = await openLedger({
+      directory: other,
+      now: () => new Date(),
+      sign: stranger.sign,
+      segmentBytes: 2500,
+    });
     for (let i = 0; i < 20; i++) await ledger.append(numbered(i, "z"));
     await ledger.close();
     expect(await check(undefined, other)).toMatchObject({ ok: false, problem: expect.stringMatching(/signature/) });
@@ -136,16 +150,26 @@ describe("no change goes unseen (L1)", () => {
 
   test("a closed segment rewritten with a chain that holds is not what was signed", async () => {
     const name = files[0] ?? "";
-    const entries = (await read(name)).map((line) => JSON.parse(line) as { data: { reason?: string }; time: string; type: string });
+    const entries = (await read(name)).map(
+      (line) => JSON.parse(line) as { data: { reason?: string }; time: string; type: string },
+    );
     let place: Head = { seq: 0, hash: genesis };
     const forged = entries.map(({ data, time, type }, i) => {
       const changed = i === 1 ? { reason: "nothing happened" } : data;
-      const { line, hash } = formLine({ data: canonicalJson(changed), time, type, delegation: undefined }, place.seq + 1, place.hash);
+      const { line, hash } = formLine(
+        { data: canonicalJson(changed), time, type, delegation: undefined },
+        place.seq + 1,
+        place.hash,
+      );
       place = { seq: place.seq + 1, hash };
       return line;
     });
     await write(name, forged);
-    expect(await check()).toMatchObject({ ok: false, line: entries.length, problem: expect.stringMatching(/signature/) });
+    expect(await check()).toMatchObject({
+      ok: false,
+      line: entries.length,
+      problem: expect.stringMatching(/signature/),
+    });
     await cp(join(good, name), join(copy, name));
     expect(await check()).toMatchObject({ ok: true });
   });
@@ -154,7 +178,13 @@ describe("no change goes unseen (L1)", () => {
 describe("one canonical form (L2)", () => {
   test.each<[string, (line: string) => string]>([
     ["a space", (line) => line.replace('"data":', '"data": ')],
-    ["keys in another order", (line) => { const { data, ...rest } = JSON.parse(line); return JSON.stringify({ ...rest, data }); }],
+    [
+      "keys in another order",
+      (line) => {
+        const { data, ...rest } = JSON.parse(line);
+        return JSON.stringify({ ...rest, data });
+      },
+    ],
     ["a duplicate key", (line) => line.replace('"seq":1,', '"seq":1,"seq":1,')],
     ["a duplicate key within", (line) => line.replace('{"reason":', '{"reason":"no","reason":')],
     ["an escape that need not be", (line) => line.replace("é", "\\u00e9")],

@@ -39,10 +39,14 @@ export const sandboxId = () => `s-${delegationIdFrom(randomBytes(10)).slice(2)}`
 
 /** Builds the base image if need be, and connects to the engine. */
 export async function openBench(): Promise<Bench> {
-  const built = execFileSync("flock", ["/tmp/sallyport-test-images.lock", program, "image", "build", "base", "--json"], {
-    timeout: 600_000,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const built = execFileSync(
+    "flock",
+    ["/tmp/sallyport-test-images.lock", program, "image", "build", "base", "--json"],
+    {
+      timeout: 600_000,
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   const [{ digest: image }] = JSON.parse(built.toString()) as [{ digest: string }];
   const docker = await connectEngine();
   const engine = dockerEngine(docker);

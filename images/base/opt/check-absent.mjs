@@ -1,5 +1,5 @@
 // The planner's `absent` checks, in a sandbox of their own: the host names a file that holds
-// `{root, checks: [{id, absent, files}]}` and reads `[{id, ok, found, detail}]` from stdout. The host chose the files
+// `{root, changed, checks: [{id, absent, files}]}` and reads `[{id, ok, found, detail}]` from stdout. The host chose the files
 // (it resolves the glob on its own tree) and bounds the time: a pattern of the planner's may be as slow as it likes.
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,10 +7,10 @@ import { join } from "node:path";
 const mostFound = 20;
 
 /** Where a pattern matches, at most 20 places, in the order of the files. A file that cannot be read fails the check. */
-function search(root, { id, absent, files }) {
+function search(root, changed, { id, absent, files }) {
   let pattern;
   try {
-    pattern = new RegExp(absent);
+    pattern = new RegExp(absent, "u");
   } catch (error) {
     return { id, ok: false, found: [], detail: `not a regular expression: ${error.message}` };
   }
@@ -21,6 +21,8 @@ function search(root, { id, absent, files }) {
     try {
       text = readPlain(join(root, path));
     } catch (error) {
+      // A link that the base already had hides nothing new; one that the proposal made could stand where the text was.
+      if (error.code === "ELOOP" && !changed.has(path)) continue;
       return { id, ok: false, found, detail: `${JSON.stringify(path)} cannot be read: ${error.code ?? error.message}` };
     }
     for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
@@ -43,5 +45,5 @@ function readPlain(file) {
   }
 }
 
-const { root, checks } = JSON.parse(readFileSync(process.argv[2], "utf8"));
-process.stdout.write(`${JSON.stringify(checks.map((check) => search(root, check)))}\n`);
+const { root, changed, checks } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+process.stdout.write(`${JSON.stringify(checks.map((check) => search(root, new Set(changed), check)))}\n`);
