@@ -168,7 +168,13 @@ describe("the way out of the sandbox", () => {
     const mounts = inspected.Mounts.filter((m: { Type: string }) => m.Type === "bind")
       .map((m: { Destination: string; RW: boolean }) => `${m.Destination}:${m.RW}`)
       .sort();
-    expect(mounts).toEqual(["/brief:false", "/etc/hosts:false", "/run/sallyport:false", "/workspace:true", "/worktree:false"]);
+    expect(mounts).toEqual([
+      "/brief:false",
+      "/etc/hosts:false",
+      "/run/sallyport:false",
+      "/workspace:true",
+      "/worktree:false",
+    ]);
     expect(JSON.stringify(inspected)).not.toContain("docker.sock");
     expect((started as Entry & { type: "sandbox.started" }).data.controls.network).toBe("none");
     expect((await host.rest(id)).state).toBe("approved");
