@@ -155,7 +155,13 @@ export const verifierChoice = z.strictObject({
 });
 
 export const expectation = z.strictObject({
-  request: z.string().regex(/^[A-Z]+ https?:\/\/\S+$/, "expected `METHOD URL`"),
+  request: z
+    .string()
+    .regex(
+      /^(?:CONNECT [^\s/]+:\d+|GET wss?:\/\/\S+|[A-Z]+ https?:\/\/\S+)$/,
+      "expected `METHOD URL`, `GET wss://…` for a WebSocket, or `CONNECT host:port`",
+    )
+    .describe("`METHOD URL`; `GET wss://…` opens a WebSocket, `CONNECT host:port` begins TLS."),
   is: z.enum(["allow", "deny"]),
 });
 

@@ -72,6 +72,9 @@ function explain(
   if (issue.code === "invalid_type" && value === undefined) {
     return [{ path, message: `${name || "the document"}: missing, expected ${article(issue.expected)}` }];
   }
+  // A rule of our own that is a whole sentence: "found a mapping, expected ..." would not be one with it.
+  if (issue.code === "custom" && !issue.message.startsWith("expected "))
+    return [{ path, message: `${name ? `${name}: ` : ""}${issue.message}` }];
   return [
     {
       path,

@@ -49,13 +49,14 @@ export function settle(name: string, parts: readonly Part[]): Policy {
     ...unboundProblems(own.file.secrets ?? {}, { network, models }),
     ...twicePlaced(own.file.secrets ?? {}, secrets),
   );
-  if (missing.length > 0) throw documentError(own.source, missing, code);
   // A name without a secret is the fault of the file that names it, which may be one that was extended.
+  const faults = new Map<Part, Problem[]>([[own, missing]]);
   for (const key of ["network", "models"] as const) {
+    const part = partOf(parts, key);
     const users = { network: key === "network" ? network : [], models: key === "models" ? models : {} };
-    const undeclared = undeclaredProblems(secrets, users);
-    if (undeclared.length > 0) throw documentError((partOf(parts, key) as Part).source, undeclared, code);
+    if (part) faults.set(part, [...(faults.get(part) ?? []), ...undeclaredProblems(secrets, users)]);
   }
+  for (const [{ source }, problems] of faults) if (problems.length > 0) throw documentError(source, problems, code);
   const tests = partOf(parts, "tests")?.file.tests;
   return {
     version: 1,

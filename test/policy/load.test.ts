@@ -117,10 +117,12 @@ describe("what must be settled is, or is refused by its name", () => {
     ["tests: { run: x, report: junit, runner: node-test, plant: ../x, evidence: [] }", /not a folder/],
     ["sandbox: { memory: 4 }", /memory.*4/],
     ["sandbox: { runtime: runsc }", /found "runsc", expected runc/],
-    ["secrets: { a: { from: 'env:A' } }", /:3:1 secrets: secrets are not held/],
+    ["secrets: { a: { from: 'env:A' } }", /:3:1[0-9] secrets\.a: a secret is carried in exactly one/],
     ["budget: { usd: 2 }", /:3:11 budget\.usd: money is not metered/],
     ["budget: { attempts: 0 }", /at least 1/],
-    ["network:\n  - { host: a.org, tls: passthrough }", /unknown key `network\[0\]\.tls`/],
+    ["network:\n  - { host: a.org, tls: closed }", /tls: found "closed", expected one of open, passthrough/],
+    ["network:\n  - { host: a.org, tls: passthrough, paths: ['/a'] }", /paths cannot be seen in a tunnel/],
+    ["network:\n  - { host: a.org, query: { a: '**' } }", /one `\*` is any run/],
   ])("%j is refused with its line", async (text, message) => {
     await expect(child(text)).rejects.toMatchObject({
       code: "policy-invalid",
