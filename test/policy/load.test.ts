@@ -114,7 +114,7 @@ describe("what must be settled is, or is refused by its name", () => {
     ["filesystem: { writable: ['a/+(src)'] }", /extended glob/],
     ["tests: { run: x, report: junit, evidence: [] }", /tests\.runner is missing/],
     ["tests: { run: x, report: exit, plant: test, evidence: [] }", /only for/],
-    ["tests: { run: x, report: junit, runner: node-test, plant: ../x, evidence: [] }", /not a folder/],
+    ["tests: { run: x, report: junit, runner: node-test, plant: ../x, evidence: [] }", /without `\.\.`/],
     ["sandbox: { memory: 4 }", /memory.*4/],
     ["sandbox: { runtime: runsc }", /found "runsc", expected runc/],
     ["secrets: { a: { from: 'env:A' } }", /:3:1[0-9] secrets\.a: a secret is carried in exactly one/],
