@@ -1,5 +1,6 @@
 /** What an executor is told: its brief, this attempt's place, and the feedback. Never a check, never the verifier. Pure. */
 import type { Delegation } from "../domain/delegation.ts";
+import type { Policy } from "../domain/policy.ts";
 import type { Finding } from "../domain/rejection.ts";
 
 /** `/brief/brief.json` in the executor's sandbox. */
@@ -29,13 +30,21 @@ export function executorBrief(record: Delegation, attempt: number): ExecutorBrie
   const { brief, policy } = record;
   return {
     title: brief.title,
-    instructions: brief.instructions,
+    instructions: namedVariables(brief.instructions, policy),
     accept: brief.accept.map(({ id, must }) => ({ id, must })),
     writable: policy.filesystem.writable,
     attempt,
     attempts: policy.budget.attempts,
     feedback: feedbackOf(last?.rejection?.findings ?? []),
   };
+}
+
+/** `secret://name` as the executor can use it: the variable that holds the placeholder, where the policy gives it one. */
+function namedVariables(text: string, policy: Policy): string {
+  return text.replace(/secret:\/\/([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)/g, (reference, name: string) => {
+    const variable = Object.hasOwn(policy.secrets, name) ? policy.secrets[name]?.env : undefined;
+    return variable ? `$${variable}` : reference;
+  });
 }
 
 /** The most bytes of a prompt: it is one argument of a program, and Linux takes 128 KiB (MAX_ARG_STRLEN). */

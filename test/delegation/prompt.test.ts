@@ -63,6 +63,19 @@ describe("what an executor is told", () => {
     expect(executorPrompt(executorBrief(record(), 1))).not.toContain("This is attempt");
   });
 
+  test("a secret that it names, by the variable that holds the placeholder", () => {
+    const policy = policyOf({
+      secrets: {
+        npm: { from: "env:NPM", header: "authorization", env: "NPM_TOKEN" },
+        quiet: { from: "env:QUIET", header: "x-key" },
+      },
+    });
+    const instructions = "Use secret://npm. Not secret://quiet, nor secret://other.";
+    expect(executorBrief(record({ policy }, { instructions }), 1).instructions).toBe(
+      "Use $NPM_TOKEN. Not secret://quiet, nor secret://other.",
+    );
+  });
+
   test("an attempt that failed by the host's fault does not hide the feedback before it", () => {
     const failed: Attempt = { number: 2, from: oid("0"), failure: { code: "internal", message: "host's own trouble" } };
     const said = executorPrompt(executorBrief(record({ attempts: [rejected(1, "first"), failed] }), 3));
