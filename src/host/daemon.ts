@@ -33,7 +33,8 @@ import type { Log } from "./log.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
 import { startGuard } from "./start-guard.ts";
-import { lockState, makeStateDirectory, type StateDirectory } from "./state-directory.ts";
+import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
+import { lockState } from "./state-lock.ts";
 import { openStore, type Store } from "./store.ts";
 import { version } from "./version.ts";
 
@@ -66,7 +67,7 @@ export async function startDaemon(state: StateDirectory, log: Log): Promise<Runn
   const release = await lockState(state);
   const undo: (() => Promise<void>)[] = [release];
   try {
-    return await bringUp(state, config, log, undo);
+    return await bringUp(state, config, log, undo, release);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
@@ -78,6 +79,7 @@ async function bringUp(
   config: HostConfig,
   log: Log,
   undo: (() => Promise<void>)[],
+  release: () => Promise<void>,
 ): Promise<RunningDaemon> {
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
   // Before anything else is started: what comes after inherits no secret.
@@ -195,7 +197,7 @@ async function bringUp(
     if (!store.broken) await store.append({ type: "host.stopped", data: { reason } }).catch(() => {});
     await ledger.close().catch(() => {});
     await guard.dismiss();
-    await rm(join(state.root, "lock"), { force: true });
+    await release();
     ended.resolve(reason);
   }
   return { socket: state.socket, stop, ended: ended.promise };

@@ -1,10 +1,13 @@
 /** One daemon at a time has a state directory, and nobody else can write to it. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { loadConfig, rightsOf } from "../../src/host/config.ts";
-import { lockState, makeStateDirectory, type StateDirectory, stateDirectory } from "../../src/host/state-directory.ts";
+import { makeStateDirectory, type StateDirectory, stateDirectory } from "../../src/host/state-directory.ts";
+import { lockState } from "../../src/host/state-lock.ts";
 
 let root: string;
 let state: StateDirectory;
@@ -16,11 +19,6 @@ beforeEach(async () => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const refused = (code: string) => expect.objectContaining({ code, next: expect.stringMatching(/\w/) });
-const startTime = (pid: number) => {
-  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
-};
-
 it("makes every directory for the daemon alone", () => {
   for (const path of [
     state.root,
@@ -51,20 +49,29 @@ it("is locked while its owner lives, and free after the release", async () => {
   await (await lockState(state))();
 });
 
-it("takes the lock of a dead process, also where its pid was given to another", async () => {
-  const lock = join(state.root, "lock");
-  for (const left of ["4194303 12345\n", `1 ${Number(startTime(1)) + 1}\n`, `${process.ppid} 1\n`, "", "nonsense\n"]) {
-    writeFileSync(lock, left);
-    await (await lockState(state))();
+it("is free at once when its owner is killed, whatever the file beside it says", async () => {
+  const module = join(import.meta.dirname, "../../src/host/state-lock.ts");
+  const script = `const { lockState } = await import(${JSON.stringify(module)}); await lockState(${JSON.stringify(state)}); console.log("locked"); setInterval(() => {}, 1000);`;
+  const owner = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const gone = once(owner, "exit");
+  try {
+    await once(owner.stdout, "data");
+    await expect(lockState(state)).rejects.toThrow(`pid ${owner.pid}`);
+  } finally {
+    owner.kill("SIGKILL");
+    await gone;
   }
-  writeFileSync(lock, `${process.ppid} ${startTime(process.ppid)}\n`);
-  await expect(lockState(state)).rejects.toThrow(refused("host-busy"));
+  expect(readFileSync(join(state.root, "lock"), "utf8")).toBe(`${owner.pid}\n`);
+  await (await lockState(state))();
 });
 
 it("is had by one of several that start at once", async () => {
-  writeFileSync(join(state.root, "lock"), "4194303 12345\n");
   const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockState(state)));
-  expect(tries.filter((t) => t.status === "fulfilled")).toHaveLength(1);
+  const owners = tries.filter((t) => t.status === "fulfilled");
+  expect(owners).toHaveLength(1);
+  for (const { value: release } of owners) await release();
 });
 
 it("allows nobody anything without a configuration, and names line and column of a wrong one", async () => {
