@@ -110,9 +110,9 @@ const names = z.record(shortName, modelRoute);
 function limitsOf(units: Units) {
   return z.strictObject({
     runtime: z.enum(["runc"]).describe("The engine's runtime."),
-    cpus: z.number().min(0.1).max(256),
+    cpus: z.number().min(0.1).max(256).describe("How many processors a sandbox may use."),
     memory: units.size.describe("Memory, without swap, such as 4GiB."),
-    pids: z.number().int().min(16).max(65536),
+    pids: z.number().int().min(16).max(65536).describe("Processes and threads of a sandbox together."),
     disk: units.size.describe("The most a sandbox may write to its layer, such as 4GiB."),
   });
 }
@@ -123,7 +123,7 @@ function budgetOf(units: Units) {
       "Wall time of the executor over all attempts; each run of the tester and the verifier may take as long.",
     ),
     requests: units.count.describe("Requests of the executor through the gateway over all attempts. 0 means none."),
-    attempts: z.number().int().min(1).max(20),
+    attempts: z.number().int().min(1).max(20).describe("How often an executor may try, the first time included."),
     patch: units.size.describe("The largest patch that may be proposed."),
     output: units.size.describe("The most a harness may print in one attempt before it is ended."),
   });
@@ -162,24 +162,50 @@ export const expectation = z.strictObject({
       "expected `METHOD URL`, `GET wss://…` for a WebSocket, or `CONNECT host:port`",
     )
     .describe("`METHOD URL`; `GET wss://…` opens a WebSocket, `CONNECT host:port` begins TLS."),
-  is: z.enum(["allow", "deny"]),
+  is: z.enum(["allow", "deny"]).describe("What the policy must decide."),
 });
 
 /** A policy as written: everything but `version` may come from what it extends. */
 export const policyFile = z.strictObject({
-  version: z.literal(1),
-  extends: shortName.optional(),
-  sandbox: limitsOf(written).partial().optional(),
+  version: z.literal(1).describe("The version of this form: 1."),
+  extends: shortName.optional().describe("The policy that this one is laid over, by its file's name without .yaml."),
+  sandbox: limitsOf(written).partial().optional().describe("What each sandbox may use; laid over key by key."),
   filesystem: z
-    .strictObject({ visible: paths.optional(), writable: paths.optional(), protected: paths.optional() })
-    .optional(),
-  network: z.array(networkRule).max(5000).optional(),
-  models: names.optional(),
-  secrets: z.record(shortName, secretBinding).optional(),
-  budget: writtenBudget.partial().optional(),
-  tests: testsOf(written).optional(),
-  verifier: verifierChoice.partial().optional(),
-  expect: z.array(expectation).max(1000).optional(),
+    .strictObject({
+      visible: paths.optional().describe("Globs over the paths that the executor is given at all."),
+      writable: paths.optional().describe("Globs over the paths that it may change; a change elsewhere is rejected."),
+      protected: paths
+        .optional()
+        .describe("What no change may touch, also where it does not exist yet; adds up over what is extended."),
+    })
+    .optional()
+    .describe("Paths of the repository; laid over key by key."),
+  network: z
+    .array(networkRule)
+    .max(5000)
+    .optional()
+    .describe("What a sandbox may reach: a request that any rule allows. Replaces that of the extended policy whole."),
+  models: names
+    .optional()
+    .describe(
+      "Routes to model providers, at /model/<name>/ in the sandbox. Replaces that of the extended policy whole.",
+    ),
+  secrets: z
+    .record(shortName, secretBinding)
+    .optional()
+    .describe(
+      "Values that stay outside of the sandbox, bound to the rules and routes that name them; laid over by name.",
+    ),
+  budget: writtenBudget.partial().optional().describe("What a delegation may spend; laid over key by key."),
+  tests: testsOf(written)
+    .optional()
+    .describe("How the host tests a proposal. Replaces that of the extended policy whole."),
+  verifier: verifierChoice.partial().optional().describe("Who verifies; laid over key by key."),
+  expect: z
+    .array(expectation)
+    .max(1000)
+    .optional()
+    .describe("The policy's own tests, run by `sallyport policy test`; those of the extended policy stay there."),
 });
 export type PolicyFile = z.infer<typeof policyFile>;
 

@@ -24,7 +24,23 @@ export function createChannel(commands: {
   const waiting: Array<() => void> = [];
   let backlog = 0;
   let nextCall = 0;
+  let events: RequestEvent[] = [];
+  /** What was recorded in one turn goes in one message, and always before whatever else is said. */
+  const flush = () => {
+    const { length } = events;
+    if (length === 0) return;
+    const batch = events;
+    events = [];
+    pass({ type: "events", events: batch }, () => {
+      backlog -= length;
+      while (backlog < eventBacklog && waiting.length > 0) waiting.shift()?.();
+    });
+  };
   const send = (message: FromGateway, sent: () => void = () => undefined) => {
+    flush();
+    pass(message, sent);
+  };
+  const pass = (message: FromGateway, sent: () => void) => {
     if (!process.connected || !process.send) process.exit(1);
     process.send(message, undefined, undefined, (error) => {
       if (error) process.exit(1);
@@ -60,10 +76,7 @@ export function createChannel(commands: {
     refuse: (why) => send({ type: "refused", why: why.slice(0, 2000) }, () => process.exit(1)),
     emit(event) {
       backlog += 1;
-      send({ type: "event", event }, () => {
-        backlog -= 1;
-        while (backlog < eventBacklog && waiting.length > 0) waiting.shift()?.();
-      });
+      if (events.push(event) === 1) setImmediate(flush);
     },
     callVerb(sandbox, verb, body) {
       const { promise, resolve } = Promise.withResolvers<Answer>();

@@ -124,6 +124,11 @@ export function forward(exchange: Forward): Promise<Outcome & { refused?: Refusa
     response.sendDate = false;
     // A client that has not finished its body would go on sending it after the answer.
     if (!request.complete) response.shouldKeepAlive = false;
+    // Head, first bytes and end of a short answer come in one turn: one TLS record and one write for all of them. The
+    // socket is corked and not the response, which would write the empty chunk below as the end of the body.
+    const { socket } = response;
+    socket?.cork();
+    process.nextTick(() => socket?.uncork());
     response.writeHead(code, headers as string[]);
     // Sends the head at once, byte for byte: flushHeaders would write it as UTF-8 and change bytes above 0x7f.
     response.write("", "latin1");

@@ -32,7 +32,7 @@ export type FromGateway =
   | { type: "ready" }
   | { type: "refused"; why: string }
   | { type: "done"; id: number; failure: string | undefined }
-  | { type: "event"; event: EventData<"request"> }
+  | { type: "events"; events: EventData<"request">[] }
   | { type: "verb"; id: number; sandbox: string; verb: string; body: unknown };
 
 type Fields = { [key: string]: unknown };
@@ -86,9 +86,14 @@ export function readFromGateway(value: unknown): FromGateway | undefined {
   if (value.type === "done" && isCount(value.id) && (value.failure === undefined || isText(value.failure, 2000))) {
     return { type: "done", id: value.id, failure: value.failure };
   }
-  if (value.type === "event") {
-    const event = events.request.safeParse(value.event);
-    return event.success ? { type: "event", event: event.data } : undefined;
+  if (value.type === "events" && Array.isArray(value.events)) {
+    const found: EventData<"request">[] = [];
+    for (const one of value.events) {
+      const event = events.request.safeParse(one);
+      if (!event.success) return undefined;
+      found.push(event.data);
+    }
+    return { type: "events", events: found };
   }
   if (
     value.type === "verb" &&

@@ -119,9 +119,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     else if (message.type === "done") {
       waiting.get(message.id)?.(message.failure);
       waiting.delete(message.id);
-    } else if (message.type === "event") {
-      if (lanes.has(message.event.sandbox)) options.onRequest(message.event);
-      else end("it reported on a sandbox without a lane");
+    } else if (message.type === "events") {
+      for (const event of message.events) {
+        if (gone !== undefined) return;
+        if (lanes.has(event.sandbox)) options.onRequest(event);
+        else end("it reported on a sandbox without a lane");
+      }
     } else if (lanes.get(message.sandbox)?.verbs.includes(message.verb)) {
       void answerVerb(message);
     } else end("it passed on a verb that the lane has not");

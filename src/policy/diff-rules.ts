@@ -36,7 +36,14 @@ export function rulesBeyond(rules: readonly NetworkRule[], others: readonly Netw
     const rivals = near(rule.host).map((place) => others[place] as NetworkRule);
     const parts = ruleParts(rule);
     const beyond = parts.filter((part) => !rivals.some((other) => requestsCovered(part, other)));
-    if (beyond.length > 0) claims.push(requestClaim(rule, index, beyond));
+    if (beyond.length > 0)
+      claims.push(
+        requestClaim(
+          rule,
+          index,
+          beyond.map((part) => fewerPaths(part, rivals)),
+        ),
+      );
     const { secret, addresses = [] } = rule;
     if (secret !== undefined) {
       const carried = parts.filter(
@@ -76,9 +83,26 @@ function claim(index: number, what: RuleClaim["what"], parts: NetworkRule[], tex
   return { index, what, parts, whole: false, example: undefined, text };
 }
 
-/** The rule in words, or only those of its parts that are meant. */
+/** A part with only those of its paths that no rival covers; all of them where each is covered, and not all by one. */
+function fewerPaths(part: NetworkRule, rivals: readonly NetworkRule[]): NetworkRule {
+  const paths = part.paths?.filter(
+    (path) => !rivals.some((other) => requestsCovered({ ...part, paths: [path] }, other)),
+  );
+  return paths && paths.length > 0 ? { ...part, paths } : part;
+}
+
+/** The rule in words, or only those of its parts that are meant: parts with the same paths together. */
 function words(rule: NetworkRule, parts: readonly NetworkRule[]): string {
-  return parts.length === ruleParts(rule).length ? ruleWords(rule) : parts.map(ruleWords).join("; ");
+  const whole =
+    parts.length === ruleParts(rule).length && parts.every(({ paths }) => paths?.length === rule.paths?.length);
+  if (whole) return ruleWords(rule);
+  const groups = new Map<string, NetworkRule>();
+  for (const part of parts) {
+    const key = JSON.stringify([part.scheme, part.port, part.paths]);
+    const { methods } = groups.get(key) ?? {};
+    groups.set(key, { ...part, ...(methods && part.methods ? { methods: [...methods, ...part.methods] } : {}) });
+  }
+  return [...groups.values()].map(ruleWords).join("; ");
 }
 
 /** Whether some request might be allowed by both: `false` is a proof that none is. */

@@ -80,10 +80,13 @@ function nearestHost(rules: readonly NetworkRule[], host: string): number | unde
   const related = (other: string) =>
     other.endsWith(`.${host}`) ||
     host.endsWith(`.${other}`) ||
+    (host.includes(".") && withoutTop(host) === withoutTop(other)) ||
     (parent(host) !== undefined && parent(host) === parent(other));
   const index = slip === undefined ? hosts.findIndex(related) : hosts.indexOf(slip);
   return index < 0 ? undefined : index;
 }
+
+const withoutTop = (host: string) => host.slice(0, host.lastIndexOf("."));
 
 /** The name above, where that is more than a top-level domain. */
 function parent(host: string): string | undefined {

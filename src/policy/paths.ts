@@ -11,7 +11,12 @@ import { compileGlob, type Glob, globProblem, isLiteral } from "./glob.ts";
 export function pathPatternProblem(pattern: string): string | undefined {
   if (pattern.startsWith("/")) return "a leading `/`: patterns start at the repository's root without it";
   if (pattern.endsWith("/")) return "a `/` at the end: write `dir/**` for what is below a directory";
-  return globProblem(pattern);
+  const problem = globProblem(pattern);
+  if (problem !== undefined) return problem;
+  // What is left out when names are compared must not be all there is, nor change what the rest of the pattern means.
+  return globProblem(fold(pattern)) === undefined && !fold(pattern).split("/").includes("")
+    ? undefined
+    : "only characters that file systems leave out when they compare names";
 }
 
 /**

@@ -1,31 +1,26 @@
 /**
- * A rule cut into parts that are compared one by one: one scheme and port, one method, one path pattern each. A rule for GET
- * and POST is covered by one for GET beside one for POST, which no comparison of whole rules would see.
+ * A rule cut into parts that are compared one by one: one scheme and port and one method each. A rule for GET and POST is
+ * covered by one for GET beside one for POST, which no comparison of whole rules would see. Paths stay together: the
+ * readings of one path may need several patterns of one rule, and two rules with a pattern each do not allow it.
  */
 import { httpMethod, type NetworkRule } from "../domain/policy.ts";
 import { type CanonicalRequest, canonicalRequest } from "./canonical-request.ts";
 import { services } from "./cover.ts";
 import { hostPattern } from "./wildcard.ts";
 
-const partsMax = 2000;
 const samplesMax = 400;
 
-/** The parts of a rule; the rule itself where they would be too many. Together they allow what the rule allows. */
+/** The parts of a rule. Together they allow exactly what the rule allows. */
 export function ruleParts(rule: NetworkRule): NetworkRule[] {
-  const { methods, paths, websocket, scheme: _, port: __, ...rest } = rule;
-  if (services(rule).size * (methods?.length ?? 1) * (paths?.length ?? 1) > partsMax) return [rule];
+  const { methods, scheme: _, port: __, ...rest } = rule;
   return [...services(rule)].flatMap((service) => {
     const [scheme, port] = service.split(":") as ["http" | "https", string];
-    return (methods ?? [undefined]).flatMap((method) =>
-      (paths ?? [undefined]).map((path) => ({
-        ...rest,
-        scheme,
-        port: Number(port),
-        ...(method ? { methods: [method] } : {}),
-        ...(path === undefined ? {} : { paths: [path] }),
-        ...(websocket === undefined ? {} : { websocket }),
-      })),
-    );
+    return (methods ?? [undefined]).map((method) => ({
+      ...rest,
+      scheme,
+      port: Number(port),
+      ...(method ? { methods: [method] } : {}),
+    }));
   });
 }
 

@@ -27,7 +27,7 @@ describe.each(names)("the policy %s", (name) => {
 });
 
 test("there are the ones that people start from", () => {
-  expect(names).toEqual(expect.arrayContaining(["base", "docs-only", "node-library", "offline"]));
+  expect(names).toEqual(expect.arrayContaining(["base", "docs-only", "node-library", "offline", "python-package"]));
 });
 
 describe("what the base protects, also where it does not exist yet", () => {
@@ -104,4 +104,16 @@ test("docs-only writes words and nothing that runs", async () => {
   const writable = pathMatcher((await loadPolicy("docs-only", [directory])).filesystem.writable);
   expect(["README.md", "docs/a.md", "docs/b/c.png"].every(writable)).toBe(true);
   expect(["src/a.ts", "docs/conf.py", "docs/build.sh", "docs", "docs/x.html"].some(writable)).toBe(false);
+});
+
+test("every key that an editor offers says what it is for", () => {
+  const without: string[] = [];
+  const walk = (node: unknown, path: string) => {
+    if (typeof node !== "object" || node === null) return;
+    const { properties } = node as { properties?: Record<string, { description?: string; properties?: unknown }> };
+    for (const [key, value] of Object.entries(properties ?? {})) if (!value.description) without.push(`${path}.${key}`);
+    for (const [key, value] of Object.entries(node)) walk(value, `${path}.${key}`);
+  };
+  walk(JSON.parse(policySchemaText()), "policy");
+  expect(without).toEqual([]);
 });
