@@ -3,8 +3,10 @@ import { cpus, release, totalmem } from "node:os";
 import { showSize } from "../src/domain/units.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
+import { gatewayFigures } from "./gateway.ts";
 import { ledgerFigures } from "./ledger.ts";
 import { type Figure, printFigures } from "./measure.ts";
+import { policyFigures } from "./policy.ts";
 
 const machine = {
   cpus: cpus().length,
@@ -14,7 +16,7 @@ const machine = {
   node: process.version,
 };
 const figures: Figure[] = [];
-for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures(20_000), ledgerFigures]) {
+for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures(20_000), ledgerFigures, gatewayFigures]) {
   const made = await part();
   for (const figure of made) process.stderr.write(`  ${figure.name} ...\n`);
   figures.push(...made);

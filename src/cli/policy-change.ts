@@ -23,9 +23,7 @@ export async function diff({ state, json }: Globals, a: string, b: string): Prom
       const own = changes.filter((change) => change.effect === effect);
       if (own.length > 0) say(title);
       for (const { text, certain, example } of own)
-        say(
-          `  ${text}${certain ? "" : " (possibly: it is not proved that both are the same)"}${example ? `, such as ${example}` : ""}`,
-        );
+        say(`  ${text}${certain ? "" : " (possibly: not proved)"}${example ? `, such as ${example}` : ""}`);
     }
     if (changes.length === 0) say(`${before.name} and ${after.name} allow the same`);
     else if (!widens(changes)) say(`${after.name} provably allows nothing that ${before.name} does not`);

@@ -1,5 +1,5 @@
 /** The gateway's end of the channel to the daemon. */
-import { eventBacklog, verbTime } from "./limits.ts";
+import { eventBacklog, eventBatch, eventDelay, verbTime } from "./limits.ts";
 import { type FromGateway, type LaneSpec, readToGateway } from "./messages.ts";
 import type { RequestEvent } from "./record.ts";
 
@@ -25,7 +25,7 @@ export function createChannel(commands: {
   let backlog = 0;
   let nextCall = 0;
   let events: RequestEvent[] = [];
-  /** What was recorded in one turn goes in one message, and always before whatever else is said. */
+  /** What was recorded within a moment goes in one message, and always before whatever else is said. */
   const flush = () => {
     const { length } = events;
     if (length === 0) return;
@@ -76,7 +76,9 @@ export function createChannel(commands: {
     refuse: (why) => send({ type: "refused", why: why.slice(0, 2000) }, () => process.exit(1)),
     emit(event) {
       backlog += 1;
-      if (events.push(event) === 1) setImmediate(flush);
+      const length = events.push(event);
+      if (length === 1) setTimeout(flush, eventDelay);
+      else if (length >= eventBatch) flush();
     },
     callVerb(sandbox, verb, body) {
       const { promise, resolve } = Promise.withResolvers<Answer>();

@@ -53,6 +53,9 @@ export const recordedOverBudget = 100;
 export const overBudgetDelay = 100;
 /** Events handed to the daemon and not yet written to its channel; deciding waits above it. */
 export const eventBacklog = 1000;
+/** Events in one message to the daemon, and milliseconds that the first of them waits for others. */
+export const eventBatch = 64;
+export const eventDelay = 5;
 /** Characters of a url in an event. */
 export const eventUrl = 2048;
 /** Hosts of one lane whose certificates are kept. */

@@ -49,16 +49,22 @@ export function rulesBeyond(rules: readonly NetworkRule[], others: readonly Netw
       const carried = parts.filter(
         (part) => !rivals.some((other) => other.secret === secret && requestsCovered(part, other)),
       );
+      const never = !others.some((other) => other.secret === secret && carried.some((part) => mayMeet(part, other)));
       if (carried.length > 0)
-        claims.push(claim(index, "secret", carried, `the secret ${secret} may be carried by ${words(rule, carried)}`));
+        claims.push({
+          ...claim(index, "secret", carried, `the secret ${secret} may be carried by ${words(rule, carried)}`),
+          whole: never,
+        });
     }
     for (const address of addresses) {
       const names = (other: NetworkRule) => other.addresses?.some((one) => sameAddress(one, address)) ?? false;
       const reaching = parts.filter((part) => !rivals.some((other) => names(other) && requestsCovered(part, other)));
+      const never = !others.some((other) => names(other) && reaching.some((part) => mayMeet(part, other)));
       if (reaching.length > 0)
-        claims.push(
-          claim(index, "address", reaching, `the address ${address} may be reached by ${words(rule, reaching)}`),
-        );
+        claims.push({
+          ...claim(index, "address", reaching, `the address ${address} may be reached by ${words(rule, reaching)}`),
+          whole: never,
+        });
     }
     return claims;
   });

@@ -19,7 +19,7 @@ export function suggestRule(request: CanonicalRequest, literal: boolean, near?: 
   return showRule({
     host: request.host,
     ...(standard ? {} : { port: request.port }),
-    ...(request.scheme === "http" || !standard ? { scheme: request.scheme } : {}),
+    scheme: request.scheme,
     ...(nameable(request.method) ? { methods: [request.method] } : {}),
     ...(paths ? { paths } : {}),
     ...(query ? { query } : {}),

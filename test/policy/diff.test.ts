@@ -61,8 +61,8 @@ describe("diff in words", () => {
       verifier: { harness: "skeptic", intent: true },
     };
     expect(lines(after)).toEqual([
-      "allows? the secret npm may be carried by GET https://registry.npmjs.org/**",
-      "allows? the address 10.0.0.1 may be reached by GET https://registry.npmjs.org/**",
+      "allows the secret npm may be carried by GET https://registry.npmjs.org/**",
+      "allows the address 10.0.0.1 may be reached by GET https://registry.npmjs.org/**",
       "allows the model route m to https://api.example.org/v1",
       "allows the secret npm is held (from env:NPM)",
       "denies visible: **",

@@ -174,7 +174,7 @@ test("explain: a rule with a secret is never widened; the request gets a rule of
   expect(answer).toMatchObject({
     allow: false,
     code: "method",
-    next: '- { host: a.org, methods: [POST], paths: ["/v1/x"] }',
+    next: '- { host: a.org, scheme: https, methods: [POST], paths: ["/v1/x"] }',
   });
 });
 

@@ -178,7 +178,7 @@ test("an explanation says what is decided, forwarded, and what would change it",
   expect(denied).toMatchObject({
     allow: false,
     code: "no-rule",
-    next: '- { host: api.example.org, methods: [POST], paths: ["/v1/messages"] }',
+    next: '- { host: api.example.org, scheme: https, methods: [POST], paths: ["/v1/messages"] }',
   });
   expect(denied.text.join("\n")).toMatch(/model route `m`/);
   expect(explain(policy, "GET", "https://u@a.org/")).toMatchObject({
