@@ -16,7 +16,13 @@ const machine = {
   node: process.version,
 };
 const figures: Figure[] = [];
-for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures(20_000), ledgerFigures, gatewayFigures]) {
+for (const part of [
+  coldStart,
+  () => collectFigures(1_000),
+  () => collectFigures(20_000),
+  ledgerFigures,
+  gatewayFigures,
+]) {
   const made = await part();
   for (const figure of made) process.stderr.write(`  ${figure.name} ...\n`);
   figures.push(...made);
