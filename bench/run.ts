@@ -22,6 +22,7 @@ for (const part of [
   () => collectFigures(20_000),
   ledgerFigures,
   gatewayFigures,
+  policyFigures,
 ]) {
   const made = await part();
   for (const figure of made) process.stderr.write(`  ${figure.name} ...\n`);

@@ -72,7 +72,7 @@ export async function makeState(): Promise<{ root: string; drop(): Promise<void>
     {
       type: "sandbox.started",
       delegation,
-      data: { sandbox, attempt: 1, role: "executor", image, engine: "docker", controls: {} },
+      data: { sandbox, attempt: 1, role: "executor", purpose: "execute", image, engine: "docker", controls: {} },
     },
     ...requests.map((data): Event => ({ type: "request", delegation, data })),
     {
