@@ -180,7 +180,9 @@ async function bringUp(
 
   const app = buildApi(host);
   await takeSocket(state.socket);
-  await app.listen({ path: state.socket });
+  // From its first moment nobody else can open it: a chmod alone would come after the listen.
+  const mask = process.umask(0o177);
+  await app.listen({ path: state.socket }).finally(() => process.umask(mask));
   await chmod(state.socket, 0o600);
   undo.length = 0;
   log.info({ socket: state.socket, instance, keyid: key.keyid }, "daemon is up");

@@ -6,6 +6,7 @@ import { buildRootfs } from "./bootstrap.ts";
 import { withBuildLock } from "./build-lock.ts";
 import { type BuiltImage, imageTag, imageWithInputs, labels } from "./built-image.ts";
 import { type ContextParts, packContext } from "./context.ts";
+import { detachImage } from "./detach.ts";
 import { baseInputHash, baseName, harnessInputHash } from "./find.ts";
 import { loadHarness } from "./harness.ts";
 import { installPackages } from "./packages.ts";
@@ -84,6 +85,7 @@ async function make(
   onProgress(`building ${name}`);
   const digest = await runBuild(docker, { name, directory, parts, from, inputHash, force, onProgress });
   try {
+    await detachImage(docker, digest, cacheDirectory);
     await smokeTest(docker, digest, smoke);
   } catch (error) {
     await docker
