@@ -199,9 +199,11 @@ describe("credentials", () => {
   });
 
   test("a reference to one is not one", async () => {
-    expect(await refusal(request({ brief: brief({ instructions: "Use secret://github, never ghp_ tokens." }) }))).toBe(
-      "admitted",
-    );
+    const given = request({ brief: brief({ instructions: "Use secret://github, never ghp_ tokens." }) });
+    const network = [{ host: "api.github.com", scheme: "https" as const, secret: "github" }];
+    const secrets = { github: { from: "env:GITHUB_TOKEN", header: "authorization" } };
+    expect(await refusal(given, { policy: { network, secrets } })).toBe("admitted");
+    expect(await refusal(given)).toMatch(/^policy-widened: .*secret:\/\/github/);
   });
 });
 
