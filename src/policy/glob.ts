@@ -21,6 +21,8 @@ type Segment =
 export interface Glob {
   readonly segments: readonly string[];
   matches(path: string): boolean;
+  /** The same for a path that is split at its slashes already. */
+  matchesParts(parts: readonly string[]): boolean;
 }
 
 /** Why a pattern is not in the language above, as a phrase; undefined where it is. */
@@ -94,7 +96,8 @@ function compileOne(text: string): Glob {
     if (segment !== "**") return [compileSegment(segment)];
     return index === segments.length - 1 ? [{ kind: "globstar" }, { kind: "any" }] : [{ kind: "globstar" }];
   });
-  return { segments, matches: (path) => matchSegments(compiled, path.split("/")) };
+  const matchesParts = (parts: readonly string[]) => matchSegments(compiled, parts);
+  return { segments, matches: (path) => matchesParts(path.split("/")), matchesParts };
 }
 
 function compileSegment(text: string): Segment {
