@@ -10,7 +10,7 @@ import { policyFigures } from "./policy.ts";
 
 const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", memory: showSize(totalmem()), kernel: release(), node: process.version };
 const figures: Figure[] = [];
-for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures(20_000), ledgerFigures, gatewayFigures]) {
+for (const part of [coldStart, () => collectFigures(1_000), () => collectFigures(20_000), ledgerFigures, gatewayFigures, policyFigures]) {
   const made = await part();
   for (const figure of made) process.stderr.write(`  ${figure.name} ...\n`);
   figures.push(...made);
