@@ -47,10 +47,14 @@ export function globProblem(pattern: string): string | undefined {
   }
   const expanded = expandBraces(pattern);
   if (expanded === undefined) return `braces that expand to more than ${alternativesMax} patterns`;
+  const segments = pattern.split("/");
   for (const text of expanded) {
     const broken = expanded.length > 1 ? flat.find(({ bad }) => bad.test(text)) : undefined;
     if (broken) return `braces that expand to ${broken.why}`;
     if (text === "") return "braces that expand to nothing";
+    // `*{a,}*` would be `**`: everything, where somebody meant a part of one name.
+    const star = text.split("/").some((segment, index) => segment === "**" && segments[index] !== "**");
+    if (star) return "braces that expand to `**`";
   }
   return undefined;
 }
