@@ -10,7 +10,8 @@ import { pathReadings } from "./canonical-path.ts";
 import type { CanonicalRequest } from "./canonical-request.ts";
 import type { Allowance, Compiled, Decision, Denial, DenialCode, Interception } from "./decision.ts";
 import { deniedRequest, deniedTls } from "./denied.ts";
-import { compileGlob, type Glob } from "./glob.ts";
+import { compileGlob, type Glob, isLiteral } from "./glob.ts";
+import { indexHosts } from "./host-index.ts";
 import { compileQuery } from "./query.ts";
 import { hostPattern } from "./wildcard.ts";
 
@@ -28,65 +29,75 @@ export interface CompiledRules {
 }
 
 /** How far a request got through one rule: the later the failing step, the nearer the rule. */
-const steps: readonly DenialCode[] = ["no-rule", "port", "scheme", "websocket", "method", "path", "query"];
+const depth: Readonly<Record<DenialCode, number>> = {
+  malformed: 0,
+  "no-rule": 0,
+  port: 1,
+  scheme: 2,
+  websocket: 3,
+  method: 4,
+  path: 5,
+  query: 6,
+};
 
 /**
  * Makes rules ready: an index by host, so that a decision costs the labels of the host and not the rules. A rule that
  * could not have been loaded (an over-broad host, a broken pattern) matches nothing here either.
  */
 export function compileRules(rules: readonly NetworkRule[] | undefined): CompiledRules {
-  const exact = new Map<string, Compiled[]>();
-  const below = new Map<string, Compiled[]>();
-  (rules ?? []).forEach((rule, index) => {
-    const compiled = compileRule(rule, index);
-    if (!compiled) return;
-    const { host, wildcard } = compiled;
-    const map = wildcard ? below : exact;
-    const list = map.get(host);
-    if (list) list.push(compiled);
-    else map.set(host, [compiled]);
-  });
-
-  const candidates = (host: string, literal: boolean): readonly Compiled[] => {
-    const named = exact.get(host) ?? [];
-    const found = [...named];
-    // A wildcard speaks of names; `*.0.0.1` must never say anything about 127.0.0.1.
-    for (let dot = literal ? -1 : host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
-      found.push(...(below.get(host.slice(dot + 1)) ?? []));
-    }
-    return found.length === named.length ? named : found.sort((a, b) => a.index - b.index);
-  };
-
+  const named = indexHosts(
+    (rules ?? []).flatMap((rule, index) => {
+      const compiled = compileRule(rule, index);
+      return compiled ? [compiled] : [];
+    }),
+  );
   return {
     decide(request) {
       const literal = canonicalAddress(request.host) !== undefined;
-      const readings = readOnce(request.path);
+      const readings = pathReadings(request.path).map((reading) => reading.split("/"));
+      const { likely, all } = named(request.host, literal, readings[0]?.[1]);
       let nearest: { compiled: Compiled; code: DenialCode } | undefined;
-      for (const compiled of candidates(request.host, literal)) {
+      for (const compiled of likely) {
         const code = failingStep(compiled, request, readings);
         if (code === undefined) return allowed(compiled);
-        if (nearest === undefined || steps.indexOf(code) > steps.indexOf(nearest.code)) nearest = { compiled, code };
+        nearest = nearer(nearest, compiled, code);
       }
-      return deniedRequest(request, literal, nearest && { ...nearest, lacks: lacks(nearest.compiled, request) });
+      // Denied: the others are asked for the nearest alone, and can come no nearer than to fail by their path.
+      for (const compiled of likely === all ? [] : all) {
+        const code = failingStep(compiled, request, readings) ?? "path";
+        nearest = nearer(nearest, compiled, code);
+        if (code === "path") break;
+      }
+      return deniedRequest(
+        request,
+        literal,
+        nearest && { ...nearest, lacks: lacks(nearest.compiled, request, readings) },
+      );
     },
     intercept(hostText, port) {
       const host = canonicalHost(hostText);
       if (!host.ok) return malformed(host.why);
       let open: Compiled | undefined;
       let nearest: { compiled: Compiled; code: DenialCode } | undefined;
-      for (const compiled of candidates(host.host, host.literal)) {
+      for (const compiled of named(host.host, host.literal).all) {
         const code = failingTlsStep(compiled.rule, port);
-        if (code === undefined) {
-          if (compiled.rule.tls === "passthrough") return { ...allowed(compiled), mode: "passthrough" };
-          open ??= compiled;
-        } else if (nearest === undefined || steps.indexOf(code) > steps.indexOf(nearest.code)) {
-          nearest = { compiled, code };
-        }
+        if (code !== undefined) nearest = nearer(nearest, compiled, code);
+        else if (compiled.rule.tls === "passthrough") return { ...allowed(compiled), mode: "passthrough" };
+        else open ??= compiled;
       }
       if (open) return { ...allowed(open), mode: "open" };
       return deniedTls(host.host, port, host.literal, nearest);
     },
   };
+}
+
+type Near = { compiled: Compiled; code: DenialCode };
+
+/** The nearer of two rules: the one whose failing step is later, and of equals the one that stands first. */
+function nearer(known: Near | undefined, compiled: Compiled, code: DenialCode): Near {
+  if (known === undefined) return { compiled, code };
+  const further = depth[code] - depth[known.code];
+  return further > 0 || (further === 0 && compiled.index < known.compiled.index) ? { compiled, code } : known;
 }
 
 /** Decides one request against rules. For many requests against the same rules, compile them once. */
@@ -118,7 +129,8 @@ function compileRule(rule: NetworkRule, index: number): (Compiled & { host: stri
     const globs = rule.paths?.flatMap((path) => compileGlob(path));
     const query = rule.query && compileQuery(rule.query);
     const name = `network[${index}] ${rule.host}`;
-    return { rule, index, name, globs, query, host: host.host, wildcard: host.wildcard };
+    const first = globs && firstSegments(globs);
+    return { rule, index, name, globs, first, query, host: host.host, wildcard: host.wildcard };
   } catch {
     return undefined;
   }
@@ -129,8 +141,12 @@ function allowed({ rule, index, name }: Compiled): Allowance {
   return { allow: true, rule: name, index, addresses, ...(secret === undefined ? {} : { secret }) };
 }
 
-function failingStep(compiled: Compiled, request: CanonicalRequest, readings: () => string[]): DenialCode | undefined {
-  const { rule, globs, query } = compiled;
+function failingStep(
+  compiled: Compiled,
+  request: CanonicalRequest,
+  readings: readonly string[][],
+): DenialCode | undefined {
+  const { rule, query } = compiled;
   if (request.port !== (rule.port ?? (request.scheme === "https" ? 443 : 80))) return "port";
   // What a passthrough rule says of TLS, it does not say of plain http.
   const scheme = rule.tls === "passthrough" ? "https" : rule.scheme;
@@ -138,33 +154,36 @@ function failingStep(compiled: Compiled, request: CanonicalRequest, readings: ()
   if (rule.tls === "passthrough") return undefined;
   if (request.upgrade === "websocket" && rule.websocket !== true) return "websocket";
   if (rule.methods !== undefined && !(rule.methods as readonly string[]).includes(request.method)) return "method";
-  if (globs !== undefined && !pathAllowed(globs, readings())) return "path";
+  if (!pathAllowed(compiled, readings)) return "path";
   return query === undefined || query(request.query) ? undefined : "query";
 }
 
 /** Everything that a request lacks to pass one rule, beside port and scheme. */
-function lacks({ rule, globs, query }: Compiled, request: CanonicalRequest): Set<DenialCode> {
+function lacks(compiled: Compiled, request: CanonicalRequest, readings: readonly string[][]): Set<DenialCode> {
+  const { rule, query } = compiled;
   const missing = new Set<DenialCode>();
   if (request.upgrade === "websocket" && rule.websocket !== true) missing.add("websocket");
   if (rule.methods !== undefined && !(rule.methods as readonly string[]).includes(request.method))
     missing.add("method");
-  if (globs !== undefined && !pathAllowed(globs, pathReadings(request.path))) missing.add("path");
+  if (!pathAllowed(compiled, readings)) missing.add("path");
   if (query !== undefined && !query(request.query)) missing.add("query");
   return missing;
 }
 
 /** Every reading of the path must be allowed, not only the one that we would choose. */
-function pathAllowed(globs: readonly Glob[], readings: readonly string[]): boolean {
-  return readings.every((reading) => globs.some((glob) => glob.matches(reading)));
+function pathAllowed({ globs, first }: Compiled, readings: readonly string[][]): boolean {
+  if (globs === undefined) return true;
+  for (const parts of readings) {
+    if (first !== undefined && !first.has(parts[1] ?? "")) return false;
+    if (!globs.some((glob) => glob.matchesParts(parts))) return false;
+  }
+  return true;
 }
 
-/** The readings of a path, made when a rule first asks for them. */
-function readOnce(path: string): () => string[] {
-  let readings: string[] | undefined;
-  return () => {
-    readings ??= pathReadings(path);
-    return readings;
-  };
+/** The first segments of patterns; undefined where one of them may be anything. */
+function firstSegments(globs: readonly Glob[]): ReadonlySet<string> | undefined {
+  const found = globs.map(({ segments }) => segments[1] ?? "");
+  return found.every(isLiteral) ? new Set(found) : undefined;
 }
 
 function failingTlsStep(rule: NetworkRule, port: number): DenialCode | undefined {

@@ -37,5 +37,7 @@ export interface Compiled {
   index: number;
   name: string;
   globs: Glob[] | undefined;
+  /** The first segments that its paths can have, where all of them are written out: most rules are passed over by these. */
+  first: ReadonlySet<string> | undefined;
   query: QueryTest | undefined;
 }

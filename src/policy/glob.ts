@@ -21,6 +21,8 @@ type Segment =
 export interface Glob {
   readonly segments: readonly string[];
   matches(path: string): boolean;
+  /** The same for a path that is split at its slashes already. */
+  matchesParts(parts: readonly string[]): boolean;
 }
 
 /** Why a pattern is not in the language above, as a phrase; undefined where it is. */
@@ -45,10 +47,14 @@ export function globProblem(pattern: string): string | undefined {
   }
   const expanded = expandBraces(pattern);
   if (expanded === undefined) return `braces that expand to more than ${alternativesMax} patterns`;
+  const segments = pattern.split("/");
   for (const text of expanded) {
     const broken = expanded.length > 1 ? flat.find(({ bad }) => bad.test(text)) : undefined;
     if (broken) return `braces that expand to ${broken.why}`;
     if (text === "") return "braces that expand to nothing";
+    // `*{a,}*` would be `**`: everything, where somebody meant a part of one name.
+    const star = text.split("/").some((segment, index) => segment === "**" && segments[index] !== "**");
+    if (star) return "braces that expand to `**`";
   }
   return undefined;
 }
@@ -94,7 +100,8 @@ function compileOne(text: string): Glob {
     if (segment !== "**") return [compileSegment(segment)];
     return index === segments.length - 1 ? [{ kind: "globstar" }, { kind: "any" }] : [{ kind: "globstar" }];
   });
-  return { segments, matches: (path) => matchSegments(compiled, path.split("/")) };
+  const matchesParts = (parts: readonly string[]) => matchSegments(compiled, parts);
+  return { segments, matches: (path) => matchesParts(path.split("/")), matchesParts };
 }
 
 function compileSegment(text: string): Segment {

@@ -13,10 +13,18 @@ export function pathPatternProblem(pattern: string): string | undefined {
   if (pattern.endsWith("/")) return "a `/` at the end: write `dir/**` for what is below a directory";
   const problem = globProblem(pattern);
   if (problem !== undefined) return problem;
-  // What is left out when names are compared must not be all there is, nor change what the rest of the pattern means.
-  return globProblem(fold(pattern)) === undefined && !fold(pattern).split("/").includes("")
+  if (emptySegment(pattern)) return "braces that leave a segment empty";
+  // They are not seen, and without them the pattern may mean something else: a `*` on each side of one would be `**`.
+  if (pattern.replace(ignorable, "") !== pattern)
+    return "a character that file systems leave out when they compare names";
+  return globProblem(fold(pattern)) === undefined && !emptySegment(fold(pattern))
     ? undefined
-    : "only characters that file systems leave out when they compare names";
+    : "dots or spaces at an end that file systems leave out when they compare names";
+}
+
+/** Whether an alternative of a sound pattern has an empty segment, which no path of a repository has. */
+function emptySegment(pattern: string): boolean {
+  return compileGlob(pattern).some(({ segments }) => segments.includes(""));
 }
 
 /**
@@ -47,7 +55,7 @@ export function protectedMatcher(patterns: readonly string[]): (path: string) =>
   const globs: Glob[] = [];
   const parents = new Set<string>();
   for (const pattern of patterns) {
-    const deep = pattern.includes("/") ? pattern : `**/${pattern}`;
+    const deep = pattern.includes("/") || pattern === "**" ? pattern : `**/${pattern}`;
     for (const glob of compile(fold(deep), false)) {
       globs.push(glob);
       for (const parent of literalParents(glob.segments)) parents.add(parent);

@@ -230,3 +230,23 @@ test("a rule that is said to be shadowed can be taken out without a difference",
     ]),
   ).toEqual([]);
 }, 60_000);
+
+test("rules only add up: a request is allowed when one rule alone allows it, and the nearest is the one that fails last", () => {
+  const depth = ["no-rule", "port", "scheme", "websocket", "method", "path", "query"];
+  fc.assert(
+    fc.property(fc.array(rules, { maxLength: 12 }), requests, (network, request) => {
+      const alone = network.map((rule) => decideRequest([rule], request));
+      const decision = decideRequest(network, request);
+      const first = alone.findIndex(({ allow }) => allow);
+      expect(decision.allow).toBe(first >= 0);
+      if (decision.allow) expect(decision.index).toBe(first);
+      else {
+        const deepest = Math.max(0, ...alone.map((one) => (one.allow ? 0 : depth.indexOf(one.code))));
+        expect(decision.code).toBe(depth[deepest]);
+        const nearest = alone.findIndex((one) => !one.allow && one.code === depth[deepest] && one.code !== "no-rule");
+        expect(decision.rule).toMatch(nearest < 0 ? /^none$/ : new RegExp(`^network\\[${nearest}\\] `));
+      }
+    }),
+    { numRuns: 3000 },
+  );
+}, 60_000);

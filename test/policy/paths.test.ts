@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SallyportError } from "../../src/domain/error.ts";
-import { pathMatcher, protectedMatcher } from "../../src/policy/paths.ts";
+import { pathMatcher, pathPatternProblem, protectedMatcher } from "../../src/policy/paths.ts";
 
 describe("path patterns", () => {
   test("no patterns match nothing", () => {
@@ -55,4 +55,14 @@ describe("path patterns", () => {
   ])("%s does not protect %j", (pattern, path) => {
     expect(protectedMatcher([pattern])(path)).toBe(false);
   });
+});
+
+test("everything can be protected, and what holds ignorable characters is refused before it is used", () => {
+  const all = protectedMatcher(["**"]);
+  expect(["a", "a/b", ".git/config", "CLAUDE.md"].every(all)).toBe(true);
+  for (const pattern of ["\u200b", "a/\u200b/b", "*\u200b*", "a\u200bb"]) {
+    expect(pathPatternProblem(pattern)).toMatch(/leave out/);
+  }
+  for (const pattern of ["a/{b,}", "{a,}/b", "*{a,}*"]) expect(pathPatternProblem(pattern)).toMatch(/braces/);
+  for (const pattern of ["{a,b}/c", "a{b,}*"]) expect(pathPatternProblem(pattern)).toBeUndefined();
 });
