@@ -43,12 +43,12 @@ describe("the engine", () => {
     expect(host.Devices ?? []).toEqual([]);
     expect(host.Binds ?? []).toEqual([]);
     expect(config.Image).toBe(bench.image);
-    expect(made.Mounts.map((m) => [m.Source, m.Destination, m.RW, m.Propagation]).sort()).toEqual(
-      [
-        [shown, "/worktree", false, "rprivate"],
-        [expect.stringMatching(/\/src\/sandbox\/hosts$/), "/etc/hosts", false, "rprivate"],
-      ].sort(),
-    );
+    const byTarget = (a: Docker.ContainerInspectInfo["Mounts"][0], b: typeof a) =>
+      a.Destination.localeCompare(b.Destination);
+    expect(made.Mounts.sort(byTarget).map((m) => [m.Source, m.Destination, m.RW, m.Propagation])).toEqual([
+      [expect.stringMatching(/\/src\/sandbox\/hosts$/), "/etc/hosts", false, "rprivate"],
+      [shown, "/worktree", false, "rprivate"],
+    ]);
     expect(readFileSync(`/proc/${sandbox.pid}/oom_score_adj`, "utf8").trim()).toBe("500");
     for (const kind of ["net", "pid", "ipc", "uts", "mnt", "cgroup"]) {
       const link = (pid: string | number) => execFileSync("readlink", [`/proc/${pid}/ns/${kind}`]).toString();
