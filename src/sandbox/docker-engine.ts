@@ -7,8 +7,9 @@ import type { Controls, Sandbox, SandboxEngine, SandboxResult, SandboxSpec } fro
 import { checkInspection, checkKernelStatus, containerOptions, sandboxLabels } from "./hardening.ts";
 import { OutputSink } from "./output.ts";
 
-/** How long the engine may take for one call before the attempt fails (it hangs, restarts, answers 500). */
-const callLimit = 30_000;
+/** Milliseconds the engine may take for one call before the attempt fails (it hangs, restarts, answers 500). */
+const defaultLimit = 30_000;
+type Bounded = <T>(what: string, call: Promise<T>) => Promise<T>;
 
 function engineError(what: string, error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
@@ -26,21 +27,24 @@ function engineError(what: string, error: unknown): SallyportError {
   });
 }
 
-async function bounded<T>(what: string, call: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${callLimit / 1000} s`)), callLimit);
-  });
-  try {
-    return await Promise.race([call, late]);
-  } catch (error) {
-    throw engineError(what, error);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+/** Calls of the engine, each with an end. */
+const boundedBy =
+  (limit: number): Bounded =>
+  async (what, call) => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${limit / 1000} s`)), limit);
+    });
+    try {
+      return await Promise.race([call, late]);
+    } catch (error) {
+      throw engineError(what, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
 
-async function removeContainer(container: Docker.Container): Promise<void> {
+async function removeContainer(container: Docker.Container, bounded: Bounded): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
       await bounded("remove the sandbox", container.remove({ force: true, v: true }));
@@ -55,17 +59,24 @@ async function removeContainer(container: Docker.Container): Promise<void> {
   }
 }
 
-/** An engine that runs each sandbox as a hardened container. */
-export function dockerEngine(docker: Docker): SandboxEngine {
+/** An engine that runs each sandbox as a hardened container. No call of it may take longer than `limit` milliseconds. */
+export function dockerEngine(docker: Docker, limit = defaultLimit): SandboxEngine {
+  const bounded = boundedBy(limit);
   return {
     name: "docker",
 
     async start(spec: SandboxSpec): Promise<Sandbox> {
-      const container = await bounded("create the sandbox", docker.createContainer(containerOptions(spec)));
+      const options = containerOptions(spec);
+      const created = bounded("create the sandbox", docker.createContainer(options));
+      const container = await created.catch(async (error: unknown) => {
+        // It may be there although its answer did not arrive.
+        await removeContainer(docker.getContainer(`sallyport-${spec.id}`), bounded).catch(() => {});
+        throw error;
+      });
       try {
-        return await startContainer(docker, container, spec);
+        return await startContainer(docker, container, spec, bounded);
       } catch (error) {
-        await removeContainer(container);
+        await removeContainer(container, bounded);
         throw engineError("start the sandbox", error);
       }
     },
@@ -75,13 +86,18 @@ export function dockerEngine(docker: Docker): SandboxEngine {
         "list sandboxes",
         docker.listContainers({ all: true, filters: { label: [`${sandboxLabels.host}=${host}`] } }),
       );
-      await Promise.all(found.map((info) => removeContainer(docker.getContainer(info.Id))));
+      await Promise.all(found.map((info) => removeContainer(docker.getContainer(info.Id), bounded)));
       return found.map((info) => info.Labels[sandboxLabels.sandbox] ?? info.Id);
     },
   };
 }
 
-async function startContainer(docker: Docker, container: Docker.Container, spec: SandboxSpec): Promise<Sandbox> {
+async function startContainer(
+  docker: Docker,
+  container: Docker.Container,
+  spec: SandboxSpec,
+  bounded: Bounded,
+): Promise<Sandbox> {
   const created = await bounded("inspect the sandbox", container.inspect());
   const asked = checkInspection(spec, created);
 
@@ -93,10 +109,19 @@ async function startContainer(docker: Docker, container: Docker.Container, spec:
   };
   // A kill can meet a container that is not yet running: it is tried until the wait below has its answer.
   let gone = false;
+  const killed = Promise.withResolvers<undefined>();
   const kill = () => {
-    container.kill({ signal: "SIGKILL" }).catch(() => {
+    container.kill({ signal: "SIGKILL" }).then(confirm, () => {
       if (!gone) setTimeout(kill, 50).unref();
     });
+  };
+  // The wait may be the call that hangs: then the engine is asked whether what was killed is dead.
+  const confirm = async () => {
+    while (!gone) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const state = await bounded("inspect the sandbox", container.inspect()).catch(() => undefined);
+      if (state?.State.Running === false) killed.resolve(undefined);
+    }
   };
 
   const sink = new OutputSink({
@@ -133,7 +158,7 @@ async function startContainer(docker: Docker, container: Docker.Container, spec:
   const done = (async (): Promise<SandboxResult> => {
     let exit: number | null = null;
     try {
-      exit = (await exited).StatusCode;
+      exit = (await Promise.race([exited, killed.promise]))?.StatusCode ?? null;
     } catch {
       ended ??= "failed";
     }
@@ -148,7 +173,7 @@ async function startContainer(docker: Docker, container: Docker.Container, spec:
       ended ??= "failed";
     }
     (stream as unknown as { destroy(): void }).destroy();
-    await removeContainer(container).catch(() => {
+    await removeContainer(container, bounded).catch(() => {
       ended = "failed";
     });
     return {
