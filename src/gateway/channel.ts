@@ -1,4 +1,5 @@
 /** The gateway's end of the channel to the daemon. */
+import type { DenialCode } from "../domain/denial.ts";
 import { eventBacklog, eventBatch, eventDelay, verbTime } from "./limits.ts";
 import { type FromGateway, type LaneSpec, readToGateway } from "./messages.ts";
 import type { RequestEvent } from "./record.ts";
@@ -87,7 +88,12 @@ export function createChannel(commands: {
         calls.delete(id);
         resolve({
           status: 504,
-          body: { code: "verb-late", rule: "verbs", why: "the host did not answer in time", next: "Send it again." },
+          body: {
+            code: "verb-late" satisfies DenialCode,
+            rule: "verbs",
+            why: "the host did not answer in time",
+            next: "Send it again.",
+          },
         });
       }, verbTime);
       calls.set(id, (answer) => {

@@ -4,6 +4,7 @@ import { chmod, chown, lstat, mkdir, readdir, rm, rmdir } from "node:fs/promises
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { VerbDenial } from "../domain/denial.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
 import type { Keeper } from "./keeper.ts";
@@ -141,7 +142,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         type: "answer",
         id,
         status: 500,
-        body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." },
+        body: { code: "internal" satisfies VerbDenial, rule: "verbs", why: "the host failed", next: "Send it again." },
       });
     }
   }

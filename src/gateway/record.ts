@@ -1,4 +1,5 @@
 /** One decision's record: begun when the request is read, and sent once, when it is denied or over. */
+import type { RecordCode } from "../domain/denial.ts";
 import type { EventData } from "../domain/event.ts";
 import type { Denial } from "./denial.ts";
 import { eventUrl } from "./limits.ts";
@@ -6,7 +7,7 @@ import { eventUrl } from "./limits.ts";
 export type RequestEvent = EventData<"request">;
 
 export interface Outcome {
-  code: string;
+  code: RecordCode;
   status?: number;
   sent: number;
   received: number;
@@ -22,7 +23,7 @@ export interface Record {
   deny(denial: Denial, bytes?: { sent: number; received: number }): void;
   end(outcome: Outcome): void;
   /** Ends what someone else cut: the client that left, or the lane that was closed. */
-  abandon(code: string): void;
+  abandon(code: RecordCode): void;
   /** Bytes so far, for an end that is not its own. */
   count(sent: number, received: number): void;
 }
@@ -55,7 +56,7 @@ export function openRecord(
   let counted = { sent: 0, received: 0 };
   const send = (
     decision: "allow" | "deny",
-    code: string,
+    code: RecordCode,
     by: string,
     status: number | undefined,
     bytes: { sent: number; received: number },

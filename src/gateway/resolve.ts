@@ -3,8 +3,10 @@
  * answer is checked, and the connection goes to a checked address: a second lookup never happens, so an answer that
  * changes in between (rebinding) changes nothing.
  */
+
 import type { LookupAddress } from "node:dns";
 import { isIP } from "node:net";
+import type { DenialCode } from "../domain/denial.ts";
 import type { Decisions } from "./decisions.ts";
 import type { Denial } from "./denial.ts";
 import { laneLookups, resolveAge, resolveTime } from "./limits.ts";
@@ -89,7 +91,7 @@ function checkAddress(
   return found.ok ? undefined : found.kind;
 }
 
-function refused(status: number, code: string, rule: string, why: string, next: string): Resolved {
+function refused(status: number, code: DenialCode, rule: string, why: string, next: string): Resolved {
   return { ok: false, denial: { status, code, rule, why, next } };
 }
 

@@ -2,6 +2,7 @@
  * What a lane does with a checked request: a verb, a model route, a request elsewhere, or a WebSocket. The order holds
  * the invariants: count, decide, resolve and check the address, put secrets in, and only then open anything.
  */
+import type { DenialCode } from "../domain/denial.ts";
 import { delayOverBudget } from "./budget.ts";
 import type { Checked } from "./check-request.ts";
 import type { CanonicalRequest } from "./decisions.ts";
@@ -139,7 +140,7 @@ export function createServe(context: ServeContext): Serve {
 
   function ownPath(method: string, path: string, websocket: boolean): Granted {
     const shown = `http://sallyport${path}`;
-    const refused = (code: string, why: string, next: string): Granted => ({
+    const refused = (code: DenialCode, why: string, next: string): Granted => ({
       ok: false,
       shown,
       denial: { status: 404, code, rule: "gateway", why, next },

@@ -145,7 +145,7 @@ export function roleRunner(tools: {
       const entry = live.get(sandbox);
       const handler = entry && Object.hasOwn(entry.verbs, verb) ? entry.verbs[verb] : undefined;
       if (!entry || !handler)
-        return { status: 404, body: { code: "no-such-verb" satisfies string, next: "This role has no such verb." } };
+        return { status: 404, body: { code: "no-such-verb", next: "This role has no such verb." } };
       // What a report or a verdict says is written down: whoever handles it sees it masked, or not at all.
       const said = JSON.parse(await tools.secrets.mask(JSON.stringify(body ?? null))) as unknown;
       const answer = await handler(said);

@@ -2,6 +2,7 @@
  * One role's turn in a sandbox, as the gate and the loop ask for it. The host composes it out of the engine, the
  * gateway and the ledger, and injects it: neither of the three knows the others.
  */
+import type { VerbDenial } from "../domain/denial.ts";
 import type { Role } from "../domain/identity.ts";
 import type { ModelRoute, NetworkRule, SecretBinding } from "../domain/policy.ts";
 import type { SandboxMount, SandboxResult } from "./engine.ts";
@@ -9,7 +10,7 @@ import type { SandboxMount, SandboxResult } from "./engine.ts";
 /** What a verb answers to the harness. */
 export interface VerbAnswer {
   status: number;
-  body: unknown;
+  body: { ok: true } | { code: VerbDenial; next: string; problems?: readonly object[] };
 }
 
 /** The sandbox's one way out. Without it a sandbox has no socket at all. */

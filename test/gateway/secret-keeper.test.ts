@@ -1,9 +1,10 @@
 /** Who holds values: the keeper answers the gateway for allowed references alone, and the daemon is not in the path. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { secretCanary } from "../canary/canaries.ts";
 import { startSecretRig } from "./secret-rig.ts";
 
-const value = "canary-4f9e2b7c1d";
+const value = secretCanary("keeper");
 
 test("a held secret is known at the gateway, which masks it and says where it is, and gives no value", async () => {
   await using rig = await startSecretRig();

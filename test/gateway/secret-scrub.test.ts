@@ -2,10 +2,11 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { brotliCompressSync, createGzip, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { secretCanary } from "../canary/canaries.ts";
 import { dial, loopback, proxied, raw, statusOf, until } from "./rig.ts";
 import { type SecretRig, startSecretRig } from "./secret-rig.ts";
 
-const value = "canary-4f9e2b7c1d/+=&x";
+const value = secretCanary("scrub", "/+=&x");
 const forms = {
   plain: value,
   base64: Buffer.from(`ab${value}`).toString("base64"),

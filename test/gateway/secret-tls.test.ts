@@ -1,10 +1,11 @@
 /** Secrets inside TLS that is opened at the gateway: put in, scrubbed, refused, as in plain requests. */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { secretCanary } from "../canary/canaries.ts";
 import { dial, until } from "./rig.ts";
 import { type SecretRig, startSecretRig } from "./secret-rig.ts";
 import { type Authority, createAuthority, localhost, rawTls, type TlsRecorder, tlsRecorder } from "./tls-rig.ts";
 
-const value = "canary-4f9e2b7c1d";
+const value = secretCanary("tls");
 let authority: Authority;
 let rig: SecretRig;
 let server: TlsRecorder;
