@@ -15,6 +15,7 @@ beforeAll(async () => {
   model = await startModel({ script: ({ turn }) => script[turn] ?? { text: "done" } });
   const route = { base: model.url, addresses: ["127.0.0.1"] };
   host = await openHost({
+    images: ["pi"],
     policies: {
       coding: {
         version: 1,

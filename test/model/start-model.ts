@@ -140,7 +140,7 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, stage:
     // The script does not fit the harness: a client error is not tried again, and its message says why.
     return fail(outgoing, dialect, 400, `the script: ${(error as Error).message}`);
   }
-  if (turn.delay) await wait(turn.delay);
+  if (turn.delay) await pause(turn.delay);
   if (turn.status !== undefined && turn.status !== 200) {
     const retry = turn.retryAfter === undefined ? {} : { "retry-after": String(turn.retryAfter) };
     return fail(outgoing, dialect, turn.status, turn.text ?? "scripted failure", retry);
@@ -192,12 +192,17 @@ async function write(outgoing: ServerResponse, turn: Turn, stream: boolean, part
   outgoing.flushHeaders();
   for (const [index, part] of parts.entries()) {
     if (turn.dropAfter === index) return cut(outgoing);
-    if (index > 0 && turn.between) await wait(turn.between);
+    if (index > 0 && turn.between) await pause(turn.between);
     if (outgoing.destroyed) return;
     if (!outgoing.write(part)) await drained(outgoing);
   }
   if (turn.dropAfter !== undefined) return cut(outgoing);
   outgoing.end();
+}
+
+/** A pause that does not keep the process alive: an answer may be scripted to come in an hour. */
+async function pause(milliseconds: number): Promise<void> {
+  await wait(milliseconds, undefined, { ref: false });
 }
 
 /** Until there is room again, or nobody there. */
@@ -210,7 +215,7 @@ async function drained(outgoing: ServerResponse): Promise<void> {
 
 /** Ends the connection in the middle of the answer, after what was written has left. */
 async function cut(outgoing: ServerResponse): Promise<void> {
-  await wait(10);
+  await pause(10);
   outgoing.destroy();
 }
 
