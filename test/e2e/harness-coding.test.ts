@@ -1,0 +1,98 @@
+/**
+ * Every coding CLI that has an image, as it is, on real containers: it works through its model route, its key is nowhere
+ * inside, and what it does wrong ends as it must.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { keyHeader, type ModelHost, openModelHost, type Route, searchFor } from "./harness-model.ts";
+
+interface Row {
+  name: string;
+  route: Route;
+  /** The paths of its model's provider that it may ask for. */
+  paths: RegExp;
+}
+const rows: Row[] = [
+  { name: "pi", route: "openai", paths: /^\/v1\/chat\/completions$/ },
+  { name: "codex", route: "openai-responses", paths: /^\/v1\/(?:responses|models)$/ },
+  { name: "claude-code", route: "anthropic", paths: /^\/v1\/messages(?:\/count_tokens)?$|^\/$/ },
+  { name: "opencode", route: "openai", paths: /^\/v1\/chat\/completions$/ },
+  { name: "gemini", route: "gemini", paths: /^\/v1beta\/models\/[a-z0-9.-]+:(?:streamG|g)enerateContent$/ },
+  { name: "qwen", route: "qwen", paths: /^\/v1\/chat\/completions$/ },
+];
+
+let rig: ModelHost;
+beforeAll(async () => {
+  rig = await openModelHost({ images: rows.map((row) => row.name) });
+}, 900_000);
+afterAll(() => rig?.close());
+
+describe.each(rows)("$name", ({ name, route, paths }) => {
+  it("edits as its model says, with the key at its model and nowhere else, and is approved", async () => {
+    const { d, conversation } = await rig.turn(
+      [
+        { do: [{ read: "src/money.js" }] },
+        { do: [{ edit: "src/money.js", from: "Math.floor", to: "Math.round" }] },
+        { do: [searchFor(rig.key)] },
+        { text: "It rounds now." },
+      ],
+      { executor: name },
+    );
+    expect(d.state, JSON.stringify([d.reason, d.attempts], null, 1)).toBe("approved");
+    expect(d.attempts[0]?.proposal?.changes).toEqual([{ path: "src/money.js", kind: "modified" }]);
+
+    const asked = rig.model.requestsOf(conversation);
+    expect(asked.map((r) => r.turn)).toEqual([0, 1, 2, 3]);
+    const [header, value] = keyHeader(route, rig.key);
+    for (const request of asked) expect(request.headers[header]).toBe(value);
+    expect(asked.at(-1)?.asked?.text).toContain("search ended: files=0 environments=0");
+    for (const request of rig.model.requests) expect(request.raw).not.toContain(rig.key);
+    expect(asked[0]?.asked?.text).not.toContain("verdict approve");
+
+    // All of it went through its route, and nothing else was even tried.
+    const seen = rig.requests(d.id);
+    expect(seen.length).toBeGreaterThanOrEqual(4);
+    for (const request of seen) {
+      expect([request.decision, new URL(request.url).pathname], request.url).toEqual([
+        "allow",
+        expect.stringMatching(paths),
+      ]);
+    }
+  }, 120_000);
+
+  it("is rejected as empty where it ends well and did nothing", async () => {
+    const { d } = await rig.turn([{ text: "All done, everything is perfect." }], { executor: name });
+    expect([d.state, d.attempts[0]?.rejection?.findings[0]?.reason]).toEqual(["rejected", "no-change"]);
+  }, 120_000);
+
+  it("is ended by the wall where it hangs", async () => {
+    const began = Date.now();
+    const { d } = await rig.turn([{ delay: 3_600_000 }], { executor: name, policy: "coding-short" });
+    expect([d.state, d.reason]).toEqual(["over-budget", expect.stringContaining("wall")]);
+    expect(Date.now() - began).toBeLessThan(60_000);
+  }, 120_000);
+
+  it("is denied at the gateway where it takes no notice of its base URL", async () => {
+    const { d, conversation } = await rig.altered(
+      name,
+      (text) => text.replaceAll("{base}", "https://api.example.com"),
+      () => rig.turn([{ do: [{ write: "src/money.js", content: "" }] }], { executor: name, policy: "coding-short" }),
+    );
+    expect(["rejected", "over-budget"]).toContain(d.state);
+    expect(rig.model.requestsOf(conversation)).toEqual([]);
+    const seen = rig.requests(d.id);
+    expect(seen.length).toBeGreaterThan(0);
+    for (const request of seen)
+      expect([request.decision, request.url]).toEqual(["deny", expect.stringContaining("api.example.com")]);
+  }, 120_000);
+});
+
+it("opencode is ended by the wall where it asks for a permission that nobody can give", async () => {
+  const { d, conversation } = await rig.altered(
+    "opencode",
+    (text) => text.replace('"permission": { "*": "allow" }', '"permission": { "*": "ask" }'),
+    () => rig.turn([{ do: [{ run: "true" }] }], { executor: "opencode", policy: "coding-short" }),
+  );
+  expect(rig.model.requestsOf(conversation).length).toBeGreaterThan(0);
+  expect(d.state).not.toBe("approved");
+  expect(["over-budget", "rejected"]).toContain(d.state);
+}, 120_000);
