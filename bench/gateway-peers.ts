@@ -216,11 +216,7 @@ export function installed(name: string, packages: string): boolean {
   return there();
 }
 
-export async function startSquid(
-  directory: string,
-  { pem, ca: key }: Certificates,
-  children: Children,
-): Promise<Peer> {
+export async function startSquid(directory: string, { pem, ca: key }: Certificates, children: Children): Promise<Peer> {
   const port = await freePort();
   const home = join(directory, "squid");
   mkdirSync(home);
