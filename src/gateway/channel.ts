@@ -10,8 +10,8 @@ export interface Channel {
   refuse(why: string): void;
   emit(event: RequestEvent): void;
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
-  /** Resolves when fewer events wait for the daemon than the bound. */
-  room(): Promise<void>;
+  /** Undefined when fewer events wait for the daemon than the bound, else resolves then. */
+  room(): Promise<void> | undefined;
 }
 
 type Answer = { status: number; body: unknown };
@@ -47,6 +47,9 @@ export function createChannel(commands: {
       if (error) process.exit(1);
       sent();
     });
+  };
+  const drained = async () => {
+    while (backlog >= eventBacklog) await new Promise<void>((resume) => waiting.push(resume));
   };
   const command = (id: number, work: Promise<void>) => {
     work.then(
@@ -103,8 +106,6 @@ export function createChannel(commands: {
       send({ type: "verb", id, sandbox, verb, body });
       return promise;
     },
-    async room() {
-      while (backlog >= eventBacklog) await new Promise<void>((resume) => waiting.push(resume));
-    },
+    room: () => (backlog < eventBacklog ? undefined : drained()),
   };
 }

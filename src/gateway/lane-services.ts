@@ -16,7 +16,7 @@ export interface LaneServices {
   emit(event: RequestEvent): void;
   /** Asks the daemon; resolves with its status and body. */
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
-  /** Resolves when the daemon's record keeps up: nothing is decided that could not be recorded. */
-  room(): Promise<void>;
+  /** Undefined when the daemon's record keeps up, else what to wait for: nothing is decided that could not be recorded. */
+  room(): Promise<void> | undefined;
   now(): number;
 }

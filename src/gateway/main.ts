@@ -49,7 +49,10 @@ async function openLane(lane: LaneSpec): Promise<void> {
       lookup: (host) => lookup(host, { all: true, order: "ipv4first" }),
       findProxy,
       makeTransform: secretTransform(vault),
-      emit: (event) => channel.emit({ ...event, url: vault.mask(event.url) }),
+      emit(event) {
+        event.url = vault.mask(event.url);
+        channel.emit(event);
+      },
       callVerb: channel.callVerb,
       room: channel.room,
       now: () => performance.now(),

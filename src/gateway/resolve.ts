@@ -18,64 +18,91 @@ export type Lookup = (host: string) => Promise<LookupAddress[]>;
 
 /** One lane's resolver. `named` are the private addresses that the deciding rule names. */
 export interface Resolver {
-  resolve(host: string, named: readonly string[], rule: string): Promise<Resolved>;
+  resolve(host: string, named: readonly string[], rule: string): Resolved | Promise<Resolved>;
 }
 
-/** Makes a resolver with a small cache of lookups; the check is made anew for each call, by the calling rule. */
+/** Makes a resolver with a small cache of lookups; the check is the calling rule's own. */
 export function createResolver(
   decisions: Pick<Decisions, "classifyAddress" | "sameAddress">,
   lookup: Lookup,
   now: () => number = Date.now,
 ): Resolver {
-  const cache = new Map<string, { until: number; answer: Promise<string[]> }>();
+  const cache = new Map<string, Known>();
   const slots = createSlots(laneLookups);
 
-  async function addressesOf(host: string): Promise<string[]> {
-    // undici and net never call a lookup hook for a literal: it takes the same check as an answer would.
-    if (isIP(host) !== 0) return [host];
-    const known = cache.get(host);
-    if (known && known.until > now()) return known.answer;
+  function lookUp(host: string): Known {
     // The slot is held until the lookup really ends: given up on, it still takes a thread.
     const answer = withDeadline(slots(() => lookup(host))).then((found) => found.map((entry) => entry.address));
+    const known: Known = { until: now() + resolveAge, answer };
     if (cache.size >= 256) cache.clear();
-    cache.set(host, { until: now() + resolveAge, answer });
-    answer.catch(() => cache.delete(host));
-    return answer;
+    cache.set(host, known);
+    answer.then(
+      (addresses) => {
+        known.answer = addresses;
+      },
+      () => cache.delete(host),
+    );
+    return known;
+  }
+
+  const judge = (host: string, addresses: readonly string[], named: readonly string[], rule: string): Resolved => {
+    if (addresses.length === 0) {
+      return refused(502, "resolve-failed", rule, `the name ${host} has no address`, "Check the name.");
+    }
+    // All, not the first: an answer that mixes a public and a private address is an attack or a mistake.
+    for (const address of addresses) {
+      const verdict = checkAddress(decisions, address, named);
+      if (verdict !== undefined) {
+        return refused(
+          403,
+          "address-refused",
+          rule,
+          `${host} is at ${address}, which is ${verdict}`,
+          `If that is meant, the policy must name ${address} under \`addresses\` beside this host.`,
+        );
+      }
+    }
+    return { ok: true, address: addresses[0] ?? "" };
+  };
+
+  async function wait(host: string, answer: Promise<string[]>, named: readonly string[], rule: string) {
+    let addresses: string[];
+    try {
+      addresses = await answer;
+    } catch {
+      return refused(
+        502,
+        "resolve-failed",
+        rule,
+        `the name ${host} could not be resolved`,
+        "Check the name; a lane has no other resolver.",
+      );
+    }
+    return judge(host, addresses, named, rule);
   }
 
   return {
-    async resolve(host, named, rule) {
-      let addresses: string[];
-      try {
-        addresses = await addressesOf(host);
-      } catch {
-        return refused(
-          502,
-          "resolve-failed",
-          rule,
-          `the name ${host} could not be resolved`,
-          "Check the name; a lane has no other resolver.",
-        );
-      }
-      if (addresses.length === 0) {
-        return refused(502, "resolve-failed", rule, `the name ${host} has no address`, "Check the name.");
-      }
-      // All, not the first: an answer that mixes a public and a private address is an attack or a mistake.
-      for (const address of addresses) {
-        const verdict = checkAddress(decisions, address, named);
-        if (verdict !== undefined) {
-          return refused(
-            403,
-            "address-refused",
-            rule,
-            `${host} is at ${address}, which is ${verdict}`,
-            `If that is meant, the policy must name ${address} under \`addresses\` beside this host.`,
-          );
-        }
-      }
-      return { ok: true, address: addresses[0] ?? "" };
+    resolve(host, named, rule) {
+      // undici and net never call a lookup hook for a literal: it takes the same check as an answer would.
+      if (isIP(host) !== 0) return judge(host, [host], named, rule);
+      let known = cache.get(host);
+      if (!known || known.until <= now()) known = lookUp(host);
+      const { answer, judged } = known;
+      if (answer instanceof Promise) return wait(host, answer, named, rule);
+      // The same addresses under the same rule have the same verdict, for as long as the answer is used.
+      if (judged && judged.named === named && judged.rule === rule) return judged.verdict;
+      const verdict = judge(host, answer, named, rule);
+      known.judged = { named, rule, verdict };
+      return verdict;
     },
   };
+}
+
+/** A lookup that is used for a moment: under way or answered, and the last verdict on its answer. */
+interface Known {
+  until: number;
+  answer: Promise<string[]> | readonly string[];
+  judged?: { named: readonly string[]; rule: string; verdict: Resolved };
 }
 
 /** Undefined where the address may be connected to, else what kind of address it is. */

@@ -81,10 +81,11 @@ export function createVault(tools: { resolve(reference: string): Promise<string>
     asking.set(reference, asked);
     return asked;
   };
-  const everywhere = () => {
+  const everywhere = (): Search => {
+    if (house) return house;
     const byName = new Map<string, string[]>();
     for (const [value, name] of known) byName.set(name, [...(byName.get(name) ?? []), value]);
-    house ??= searchFor(byName);
+    house = searchFor(byName);
     return house;
   };
 

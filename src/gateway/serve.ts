@@ -10,7 +10,7 @@ import { answerBare, answerDenial, type Denial } from "./denial.ts";
 import { forward } from "./forward.ts";
 import { requestHeaders } from "./headers.ts";
 import { isModelPath, routeModel } from "./model-route.ts";
-import type { Way } from "./reach.ts";
+import type { Reached, Way } from "./reach.ts";
 import type { Record } from "./record.ts";
 import { type Exchange, forbidden, type Grant, type RawCall, type ServeContext, uncanonical } from "./serve-context.ts";
 import { createServeVerb } from "./serve-verb.ts";
@@ -24,6 +24,7 @@ export interface Serve {
   webSocket(call: RawCall): Promise<void>;
 }
 
+type Ready = { ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: Denial };
 type Granted = { ok: true; grant: Grant } | { ok: false; shown?: string; denial: Denial };
 
 export function createServe(context: ServeContext): Serve {
@@ -52,7 +53,8 @@ export function createServe(context: ServeContext): Serve {
       return refuse(exchange, denial);
     };
     if (!found.ok) return denied(found.denial);
-    const ready = await prepare(found.grant, head.rawHeaders, record);
+    const prepared = prepare(found.grant, head.rawHeaders, record);
+    const ready = prepared instanceof Promise ? await prepared : prepared;
     if (exchange.response.destroyed) return record.abandon("client-gone");
     if (!ready.ok) return denied(ready.denial);
     if (exchange.expects) exchange.response.writeContinue();
@@ -68,7 +70,7 @@ export function createServe(context: ServeContext): Serve {
       body: checked.ok && checked.body,
       scan: ready.prepared.scan,
       scrub: transform.active ? transform.scrub() : undefined,
-      count: record.count,
+      count: (sent, received) => record.count(sent, received),
     });
     const { refused } = outcome;
     if (refused) record.deny({ status: 403, rule: found.grant.rule, ...refused }, outcome);
@@ -113,7 +115,7 @@ export function createServe(context: ServeContext): Serve {
       path: prefix + ready.prepared.target,
       headers: [...ready.prepared.headers, ...headers],
       opened: context.track,
-      count: record.count,
+      count: (sent, received) => record.count(sent, received),
     });
     record.end(outcome);
   }
@@ -155,16 +157,36 @@ export function createServe(context: ServeContext): Serve {
     return { ok: true, grant: { request, rule, by: { model: name }, addresses } };
   }
 
-  /** The checked way to it, and what is sent: secrets are put in last, when nothing can refuse any more. */
-  async function prepare(
-    { request, rule, by, addresses }: Grant,
+  /**
+   * The checked way to it, and what is sent: secrets are put in last, when nothing can refuse any more. Waits only where
+   * there is something to wait for.
+   */
+  function prepare(grant: Grant, rawHeaders: readonly string[], record: Record): Ready | Promise<Ready> {
+    const reached = reach(grant.request, grant.addresses, grant.rule);
+    return reached instanceof Promise
+      ? reached.then((found) => putIn(grant, rawHeaders, record, found))
+      : putIn(grant, rawHeaders, record, reached);
+  }
+
+  function putIn(
+    { request, rule, by }: Grant,
     rawHeaders: readonly string[],
     record: Record,
-  ): Promise<{ ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: Denial }> {
-    const reached = await reach(request, addresses, rule);
+    reached: Reached,
+  ): Ready | Promise<Ready> {
     if (!reached.ok) return reached;
+    const { way } = reached;
     record.allowed(rule, reached.shown);
-    let prepared: Prepared;
+    const unavailable = (): Ready => {
+      const why = "a secret that this request carries could not be had";
+      const next = "Try again; tell the operator.";
+      return { ok: false, denial: { status: 502, code: "secret-unavailable", rule, why, next } };
+    };
+    const ready = (prepared: Prepared): Ready => {
+      if ("refuse" in prepared) return { ok: false, denial: { status: 403, rule, ...prepared.refuse } };
+      if (prepared.secret !== undefined) record.carries(prepared.secret);
+      return { ok: true, way, prepared };
+    };
     try {
       const made = transform.prepare({
         canonical: request,
@@ -172,17 +194,10 @@ export function createServe(context: ServeContext): Serve {
         headers: requestHeaders(rawHeaders, transform.active),
         target: request.query === "" ? request.path : `${request.path}?${request.query}`,
       });
-      prepared = made instanceof Promise ? await made : made;
+      return made instanceof Promise ? made.then(ready, unavailable) : ready(made);
     } catch {
-      const why = "a secret that this request carries could not be had";
-      return {
-        ok: false,
-        denial: { status: 502, code: "secret-unavailable", rule, why, next: "Try again; tell the operator." },
-      };
+      return unavailable();
     }
-    if ("refuse" in prepared) return { ok: false, denial: { status: 403, rule, ...prepared.refuse } };
-    if (prepared.secret !== undefined) record.carries(prepared.secret);
-    return { ok: true, way: reached.way, prepared };
   }
 
   return { request, webSocket };
