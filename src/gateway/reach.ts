@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import type { Decisions } from "./decisions.ts";
 import type { Denial } from "./denial.ts";
-import type { Resolver } from "./resolve.ts";
+import type { Named, Resolver } from "./resolve.ts";
 import type { FindProxy, HostProxy } from "./upstream-proxy.ts";
 
 export type Way = { address: string } | { proxy: HostProxy };
@@ -14,7 +14,7 @@ export type Reached = { ok: true; way: Way; shown: string } | { ok: false; denia
 
 export type Reach = (
   to: { scheme: "http" | "https"; host: string; port: number },
-  named: readonly string[],
+  named: Named,
   rule: string,
 ) => Promise<Reached>;
 
@@ -24,7 +24,7 @@ export function createReach(
   findProxy: FindProxy,
 ): Reach {
   return async ({ scheme, host, port }, named, rule) => {
-    const proxy = named.length === 0 ? findProxy(scheme, host, port) : undefined;
+    const proxy = named.addresses.length === 0 && !named.only ? findProxy(scheme, host, port) : undefined;
     if (proxy === undefined) {
       const resolved = await resolver.resolve(host, named, rule);
       return resolved.ok ? { ok: true, way: { address: resolved.address }, shown: resolved.address } : resolved;

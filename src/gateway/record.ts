@@ -14,6 +14,8 @@ export interface Outcome {
 }
 
 export interface Record {
+  /** It asks to become a WebSocket: what is learned from it must not be a rule for requests. */
+  upgrades(): void;
   /** The rule that allowed, and the address that is connected to (or the proxy that was asked to). */
   allowed(rule: string, address?: string): void;
   /** The name of the secret that was put in. */
@@ -50,6 +52,7 @@ export function openRecord(
 ): Record {
   const began = now();
   let over = false;
+  let upgrade = false;
   let rule = "";
   let address: string | undefined;
   let secret: string | undefined;
@@ -67,6 +70,7 @@ export function openRecord(
       sandbox,
       method: method.slice(0, 32),
       url: recordedUrl(url),
+      ...(upgrade ? { upgrade: "websocket" as const } : {}),
       decision,
       code,
       rule: by,
@@ -79,6 +83,9 @@ export function openRecord(
     });
   };
   return {
+    upgrades() {
+      upgrade = true;
+    },
     allowed(by, at) {
       rule = by;
       address = at;

@@ -16,9 +16,15 @@ export type Resolved = { ok: true; address: string } | { ok: false; denial: Deni
 /** `dns.promises.lookup` with `all`, or a test's own. */
 export type Lookup = (host: string) => Promise<LookupAddress[]>;
 
-/** One lane's resolver. `named` are the private addresses that the deciding rule names. */
+/** What the deciding rule says of addresses: the private ones it names, and whether it is these alone, public ones not. */
+export interface Named {
+  addresses: readonly string[];
+  only?: boolean;
+}
+
+/** One lane's resolver. */
 export interface Resolver {
-  resolve(host: string, named: readonly string[], rule: string): Promise<Resolved>;
+  resolve(host: string, named: Named, rule: string): Promise<Resolved>;
 }
 
 /** Makes a resolver with a small cache of lookups; the check is made anew for each call, by the calling rule. */
@@ -82,11 +88,12 @@ export function createResolver(
 function checkAddress(
   decisions: Pick<Decisions, "classifyAddress" | "sameAddress">,
   address: string,
-  named: readonly string[],
+  { addresses, only = false }: Named,
 ): string | undefined {
   // A zone id makes one text mean another address on each interface.
   if (isIP(address) === 0 || address.includes("%")) return "not an address";
-  if (named.some((one) => decisions.sameAddress(address, one))) return undefined;
+  if (addresses.some((one) => decisions.sameAddress(address, one))) return undefined;
+  if (only) return "not one that the rule names, and its secret would go there in clear";
   const found = decisions.classifyAddress(address);
   return found.ok ? undefined : found.kind;
 }

@@ -86,6 +86,7 @@ export function createServe(context: ServeContext): Serve {
     }
     const found = grant(head.method, checked);
     const record = context.open(head.method, found.ok ? showRequest(found.grant.request) : (found.shown ?? shown));
+    record.upgrades();
     const denied = (denial: Denial) => {
       record.deny(denial);
       answerBare(socket, denial);
@@ -161,7 +162,9 @@ export function createServe(context: ServeContext): Serve {
     rawHeaders: readonly string[],
     record: Record,
   ): Promise<{ ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: Denial }> {
-    const reached = await reach(request, addresses, rule);
+    const secret = "model" in by ? spec.models[by.model]?.secret : spec.network[by.network]?.secret;
+    // What a policy may say at load (plain http to loopback alone) must hold for the address that the name has now.
+    const reached = await reach(request, { addresses, only: secret !== undefined && request.scheme === "http" }, rule);
     if (!reached.ok) return reached;
     record.allowed(rule, reached.shown);
     let prepared: Prepared;
