@@ -14,6 +14,8 @@ export interface Outcome {
 }
 
 export interface Record {
+  /** It asks to become a WebSocket: what is learned from it must not be a rule for requests. */
+  upgrades(): void;
   /** The rule that allowed, and the address that is connected to (or the proxy that was asked to). */
   allowed(rule: string, address?: string): void;
   /** The name of the secret that was put in. */
@@ -60,6 +62,7 @@ class OpenRecord implements Record {
   readonly #url: string;
   readonly #began: number;
   #over = false;
+  #upgrade = false;
   #rule = "";
   #address: string | undefined;
   #secret: string | undefined;
@@ -71,6 +74,10 @@ class OpenRecord implements Record {
     this.#method = method;
     this.#url = url;
     this.#began = keeper.now();
+  }
+
+  upgrades(): void {
+    this.#upgrade = true;
   }
 
   allowed(rule: string, address?: string): void {
@@ -127,6 +134,7 @@ class OpenRecord implements Record {
       received,
       milliseconds,
     };
+    if (this.#upgrade) event.upgrade = "websocket";
     if (status !== undefined) event.status = status;
     if (this.#address !== undefined) event.address = this.#address;
     if (this.#secret !== undefined) event.secret = this.#secret;

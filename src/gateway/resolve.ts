@@ -16,9 +16,15 @@ export type Resolved = { ok: true; address: string } | { ok: false; denial: Deni
 /** `dns.promises.lookup` with `all`, or a test's own. */
 export type Lookup = (host: string) => Promise<LookupAddress[]>;
 
-/** One lane's resolver. `named` are the private addresses that the deciding rule names. */
+/** What the deciding rule says of addresses: the private ones it names, and whether it is these alone, public ones not. */
+export interface Named {
+  addresses: readonly string[];
+  only?: boolean;
+}
+
+/** One lane's resolver. */
 export interface Resolver {
-  resolve(host: string, named: readonly string[], rule: string): Resolved | Promise<Resolved>;
+  resolve(host: string, named: Named, rule: string): Resolved | Promise<Resolved>;
 }
 
 /** Makes a resolver with a small cache of lookups; the check is the calling rule's own. */
@@ -45,7 +51,7 @@ export function createResolver(
     return known;
   }
 
-  const judge = (host: string, addresses: readonly string[], named: readonly string[], rule: string): Resolved => {
+  const judge = (host: string, addresses: readonly string[], named: Named, rule: string): Resolved => {
     if (addresses.length === 0) {
       return refused(502, "resolve-failed", rule, `the name ${host} has no address`, "Check the name.");
     }
@@ -65,7 +71,7 @@ export function createResolver(
     return { ok: true, address: addresses[0] ?? "" };
   };
 
-  async function wait(host: string, answer: Promise<string[]>, named: readonly string[], rule: string) {
+  async function wait(host: string, answer: Promise<string[]>, named: Named, rule: string) {
     let addresses: string[];
     try {
       addresses = await answer;
@@ -90,9 +96,10 @@ export function createResolver(
       const { answer, judged } = known;
       if (answer instanceof Promise) return wait(host, answer, named, rule);
       // The same addresses under the same rule have the same verdict, for as long as the answer is used.
-      if (judged && judged.named === named && judged.rule === rule) return judged.verdict;
+      if (judged?.rule === rule && judged.addresses === named.addresses && judged.only === named.only)
+        return judged.verdict;
       const verdict = judge(host, answer, named, rule);
-      known.judged = { named, rule, verdict };
+      known.judged = { ...named, rule, verdict };
       return verdict;
     },
   };
@@ -102,18 +109,19 @@ export function createResolver(
 interface Known {
   until: number;
   answer: Promise<string[]> | readonly string[];
-  judged?: { named: readonly string[]; rule: string; verdict: Resolved };
+  judged?: Named & { rule: string; verdict: Resolved };
 }
 
 /** Undefined where the address may be connected to, else what kind of address it is. */
 function checkAddress(
   decisions: Pick<Decisions, "classifyAddress" | "sameAddress">,
   address: string,
-  named: readonly string[],
+  { addresses, only = false }: Named,
 ): string | undefined {
   // A zone id makes one text mean another address on each interface.
   if (isIP(address) === 0 || address.includes("%")) return "not an address";
-  if (named.some((one) => decisions.sameAddress(address, one))) return undefined;
+  if (addresses.some((one) => decisions.sameAddress(address, one))) return undefined;
+  if (only) return "not one that the rule names, and its secret would go there in clear";
   const found = decisions.classifyAddress(address);
   return found.ok ? undefined : found.kind;
 }

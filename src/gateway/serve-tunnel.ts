@@ -66,7 +66,7 @@ export function createServeTunnel(context: ServeContext): ServeTunnel {
     if (!decision.allow) {
       if (!plainOnly(host, port, decision.code)) return deny(forbidden(decision));
     } else if (decision.mode === "passthrough") {
-      const reached = await reach({ scheme: "https", host, port }, decision.addresses, decision.rule);
+      const reached = await reach({ scheme: "https", host, port }, { addresses: decision.addresses }, decision.rule);
       if (socket.destroyed) return record.abandon("client-gone");
       if (!reached.ok) return deny(reached.denial);
       way = reached.way;
@@ -103,7 +103,7 @@ export function createServeTunnel(context: ServeContext): ServeTunnel {
     if (!decision.allow) return refuse(forbidden(decision));
     let way: Way | undefined;
     if (decision.mode === "passthrough") {
-      const reached = await reach({ scheme: "https", host, port }, decision.addresses, decision.rule);
+      const reached = await reach({ scheme: "https", host, port }, { addresses: decision.addresses }, decision.rule);
       if (!reached.ok) return refuse(reached.denial);
       way = reached.way;
       record.allowed(decision.rule, reached.shown);

@@ -88,6 +88,7 @@ export function createServe(context: ServeContext): Serve {
     }
     const found = grant(head.method, checked);
     const record = context.open(head.method, found.ok ? showRequest(found.grant.request) : (found.shown ?? shown));
+    record.upgrades();
     const denied = (denial: Denial) => {
       record.deny(denial);
       answerBare(socket, denial);
@@ -162,7 +163,10 @@ export function createServe(context: ServeContext): Serve {
    * there is something to wait for.
    */
   function prepare(grant: Grant, rawHeaders: readonly string[], record: Record): Ready | Promise<Ready> {
-    const reached = reach(grant.request, grant.addresses, grant.rule);
+    const { request, addresses, by, rule } = grant;
+    const secret = "model" in by ? spec.models[by.model]?.secret : spec.network[by.network]?.secret;
+    // What a policy may say at load (plain http to loopback alone) must hold for the address that the name has now.
+    const reached = reach(request, { addresses, only: secret !== undefined && request.scheme === "http" }, rule);
     return reached instanceof Promise
       ? reached.then((found) => putIn(grant, rawHeaders, record, found))
       : putIn(grant, rawHeaders, record, reached);
