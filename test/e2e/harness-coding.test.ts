@@ -3,13 +3,14 @@
  * inside, and what it does wrong ends as it must.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { keyHeader, type ModelHost, openModelHost, type Route, searchFor } from "./harness-model.ts";
+import { foundBy, keyHeader, type ModelHost, openModelHost, type Route, searchFor } from "./harness-model.ts";
 
 interface Row {
   name: string;
   route: Route;
   /** The paths of its model's provider that it may ask for. */
   paths: RegExp;
+  policy?: string;
 }
 const rows: Row[] = [
   { name: "pi", route: "openai", paths: /^\/v1\/chat\/completions$/ },
@@ -17,7 +18,8 @@ const rows: Row[] = [
   { name: "claude-code", route: "anthropic", paths: /^\/v1\/messages(?:\/count_tokens)?$|^\/$/ },
   { name: "opencode", route: "openai", paths: /^\/v1\/chat\/completions$/ },
   { name: "gemini", route: "gemini", paths: /^\/v1beta\/models\/[a-z0-9.-]+:(?:streamG|g)enerateContent$/ },
-  { name: "qwen", route: "qwen", paths: /^\/v1\/chat\/completions$/ },
+  // Its bundle makes a property of every byte of a parser when it first runs a command: more than 2 GiB for a moment.
+  { name: "qwen", route: "qwen", paths: /^\/v1\/chat\/completions$/, policy: "coding-large" },
 ];
 
 let rig: ModelHost;
@@ -26,7 +28,7 @@ beforeAll(async () => {
 }, 900_000);
 afterAll(() => rig?.close());
 
-describe.each(rows)("$name", ({ name, route, paths }) => {
+describe.each(rows)("$name", ({ name, route, paths, policy = "coding" }) => {
   it("edits as its model says, with the key at its model and nowhere else, and is approved", async () => {
     const { d, conversation } = await rig.turn(
       [
@@ -35,7 +37,7 @@ describe.each(rows)("$name", ({ name, route, paths }) => {
         { do: [searchFor(rig.key)] },
         { text: "It rounds now." },
       ],
-      { executor: name },
+      { executor: name, policy },
     );
     expect(d.state, JSON.stringify([d.reason, d.attempts], null, 1)).toBe("approved");
     expect(d.attempts[0]?.proposal?.changes).toEqual([{ path: "src/money.js", kind: "modified" }]);
@@ -44,9 +46,9 @@ describe.each(rows)("$name", ({ name, route, paths }) => {
     expect(asked.map((r) => r.turn)).toEqual([0, 1, 2, 3]);
     const [header, value] = keyHeader(route, rig.key);
     for (const request of asked) expect(request.headers[header]).toBe(value);
-    expect(asked.at(-1)?.asked?.text).toContain("search ended: files=0 environments=0");
-    for (const request of rig.model.requests) expect(request.raw).not.toContain(rig.key);
-    expect(asked[0]?.asked?.text).not.toContain("verdict approve");
+    expect(foundBy(asked.at(-1)?.asked?.text ?? "")).toEqual(["files-with-key=0", "variables-with-key=0"]);
+    expect(rig.model.requests.filter((request) => request.raw.includes(rig.key))).toEqual([]);
+    expect(asked[0]?.asked?.text.includes("verdict approve")).toBe(false);
 
     // All of it went through its route, and nothing else was even tried.
     const seen = rig.requests(d.id);

@@ -60,6 +60,7 @@ export async function openModelHost(options: HostOptions & { policy?: object } =
       ...rest,
       policies: {
         coding,
+        "coding-large": { version: 1, extends: "coding", sandbox: { memory: "4GiB" } },
         "coding-short": { version: 1, extends: "coding", budget: { wall: "12s" } },
         ...rest.policies,
       },
@@ -115,12 +116,18 @@ export async function openModelHost(options: HostOptions & { policy?: object } =
 export function searchFor(key: string): Action {
   const half = key.length >> 1;
   const places = "/home /tmp /workspace /worktree /run /brief /etc /dev/shm /var";
+  // Without command substitution, which some of the CLIs take for an attack.
   return {
     run: [
-      `k=${key.slice(0, half)}; k=$k${key.slice(half)}`,
-      `f=$(grep -rlsF -e "$k" ${places} | wc -l)`,
-      'e=$(cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -cF -e "$k")',
-      'env | grep -i -e key -e token -e base_url | cut -c1-100; echo "search ended: files=$f environments=$e"',
+      `k=${key.slice(0, half)}; k="$k"${key.slice(half)}`,
+      `grep -rlsF -e "$k" ${places} | wc -l | sed s/^/files-with-key=/`,
+      'cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -cF -e "$k" | sed s/^/variables-with-key=/',
+      "env | cut -c1-100",
     ].join("; "),
   };
+}
+
+/** What `searchFor` found, as the model was told. */
+export function foundBy(text: string): string[] {
+  return text.match(/(?:files|variables)-with-key=\d+/g) ?? [];
 }
