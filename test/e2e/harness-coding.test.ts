@@ -53,48 +53,55 @@ describe.each(rows)("$name", ({ name, route, paths, policy = "coding" }) => {
     // All of it went through its route, and nothing else was even tried.
     const seen = rig.requests(d.id);
     expect(seen.length).toBeGreaterThanOrEqual(4);
-    for (const request of seen) {
-      expect([request.decision, new URL(request.url).pathname], request.url).toEqual([
-        "allow",
-        expect.stringMatching(paths),
-      ]);
-    }
-  }, 120_000);
+    const others = seen.filter(({ decision, method, url }) => {
+      // Who takes no notice of NO_PROXY opens a tunnel to the gateway itself; what goes through it is seen like the rest.
+      const toGateway = method === "CONNECT" && url === "127.0.0.1:3128";
+      return decision !== "allow" || !(toGateway || paths.test(URL.parse(url)?.pathname ?? ""));
+    });
+    expect(others.map((r) => `${r.decision} ${r.method} ${r.url}`)).toEqual([]);
+  }, 180_000);
 
   it("is rejected as empty where it ends well and did nothing", async () => {
     const { d } = await rig.turn([{ text: "All done, everything is perfect." }], { executor: name });
     expect([d.state, d.attempts[0]?.rejection?.findings[0]?.reason]).toEqual(["rejected", "no-change"]);
-  }, 120_000);
+  }, 180_000);
 
   it("is ended by the wall where it hangs", async () => {
     const began = Date.now();
     const { d } = await rig.turn([{ delay: 3_600_000 }], { executor: name, policy: "coding-short" });
     expect([d.state, d.reason]).toEqual(["over-budget", expect.stringContaining("wall")]);
     expect(Date.now() - began).toBeLessThan(60_000);
-  }, 120_000);
+  }, 180_000);
 
   it("is denied at the gateway where it takes no notice of its base URL", async () => {
-    const { d, conversation } = await rig.altered(
+    const { id, conversation } = await rig.altered(
       name,
       (text) => text.replaceAll("{base}", "https://api.example.com"),
-      () => rig.turn([{ do: [{ write: "src/money.js", content: "" }] }], { executor: name, policy: "coding-short" }),
+      async () => {
+        const begun = await rig.begin([{ do: [{ write: "src/money.js", content: "" }] }], { executor: name, policy });
+        await rig.host.seen(begun.id, "request", 100);
+        return begun;
+      },
     );
-    expect(["rejected", "over-budget"]).toContain(d.state);
+    // Some would try again until the wall.
+    await rig.host.cli("stop", id);
+    const d = await rig.host.rest(id);
+    expect(d.attempts.map((attempt) => attempt.proposal)).toEqual([undefined]);
     expect(rig.model.requestsOf(conversation)).toEqual([]);
-    const seen = rig.requests(d.id);
-    expect(seen.length).toBeGreaterThan(0);
-    for (const request of seen)
+    for (const request of rig.requests(id)) {
       expect([request.decision, request.url]).toEqual(["deny", expect.stringContaining("api.example.com")]);
-  }, 120_000);
+    }
+  }, 180_000);
 });
 
-it("opencode is ended by the wall where it asks for a permission that nobody can give", async () => {
+it("opencode gets nothing by asking for a permission that nobody can give", async () => {
   const { d, conversation } = await rig.altered(
     "opencode",
     (text) => text.replace('"permission": { "*": "allow" }', '"permission": { "*": "ask" }'),
-    () => rig.turn([{ do: [{ run: "true" }] }], { executor: "opencode", policy: "coding-short" }),
+    () => rig.turn([{ do: [{ write: "src/money.js", content: "" }] }], { executor: "opencode" }),
   );
   expect(rig.model.requestsOf(conversation).length).toBeGreaterThan(0);
-  expect(d.state).not.toBe("approved");
-  expect(["over-budget", "rejected"]).toContain(d.state);
-}, 120_000);
+  // This version refuses itself and ends; older ones wait for an answer until the wall.
+  expect(["rejected", "over-budget"]).toContain(d.state);
+  expect(d.attempts[0]?.proposal).toBeUndefined();
+}, 180_000);

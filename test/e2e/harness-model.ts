@@ -12,7 +12,9 @@ export interface ModelHost {
   model: Model;
   /** The real key of every route: it must be at the model, and nowhere else. */
   key: string;
-  /** Runs a delegation of its own conversation with the model. */
+  /** Starts a delegation with a conversation of its own with the model. */
+  begin(turns: Turns, fields: Record<string, unknown>): Promise<{ id: string; conversation: string }>;
+  /** `begin`, then waits until it rests. */
   turn(turns: Turns, fields: Record<string, unknown>): Promise<{ d: Delegation; conversation: string }>;
   /** The requests of a delegation as the ledger has them. */
   requests(id: string): EventData<"request">[];
@@ -71,19 +73,24 @@ export async function openModelHost(options: HostOptions & { policy?: object } =
     throw error;
   }
   let conversations = 0;
+  const begin: ModelHost["begin"] = async (turns, fields) => {
+    const conversation = `conversation-${++conversations}-${randomBytes(6).toString("hex")}`;
+    model.converse(conversation, turns);
+    const id = await host.send(host.repository(), {
+      policy: "coding",
+      instructions: `Make cents() round to the nearest cent. (${conversation})`,
+      ...fields,
+    });
+    return { id, conversation };
+  };
   return {
     host,
     model,
     key,
+    begin,
     async turn(turns, fields) {
-      const conversation = `conversation-${++conversations}-${randomBytes(6).toString("hex")}`;
-      model.converse(conversation, turns);
-      const d = await host.turn(host.repository(), {
-        policy: "coding",
-        instructions: `Make cents() round to the nearest cent. (${conversation})`,
-        ...fields,
-      });
-      return { d, conversation };
+      const { id, conversation } = await begin(turns, fields);
+      return { d: await host.rest(id, 170), conversation };
     },
     requests: (id) =>
       host
