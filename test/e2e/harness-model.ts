@@ -12,7 +12,9 @@ export interface ModelHost {
   model: Model;
   /** The real key of every route: it must be at the model, and nowhere else. */
   key: string;
-  /** Runs a delegation of its own conversation with the model. */
+  /** Starts a delegation with a conversation of its own with the model. */
+  begin(turns: Turns, fields: Record<string, unknown>): Promise<{ id: string; conversation: string }>;
+  /** `begin`, then waits until it rests. */
   turn(turns: Turns, fields: Record<string, unknown>): Promise<{ d: Delegation; conversation: string }>;
   /** The requests of a delegation as the ledger has them. */
   requests(id: string): EventData<"request">[];
@@ -60,6 +62,7 @@ export async function openModelHost(options: HostOptions & { policy?: object } =
       ...rest,
       policies: {
         coding,
+        "coding-large": { version: 1, extends: "coding", sandbox: { memory: "4GiB" } },
         "coding-short": { version: 1, extends: "coding", budget: { wall: "12s" } },
         ...rest.policies,
       },
@@ -70,19 +73,24 @@ export async function openModelHost(options: HostOptions & { policy?: object } =
     throw error;
   }
   let conversations = 0;
+  const begin: ModelHost["begin"] = async (turns, fields) => {
+    const conversation = `conversation-${++conversations}-${randomBytes(6).toString("hex")}`;
+    model.converse(conversation, turns);
+    const id = await host.send(host.repository(), {
+      policy: "coding",
+      instructions: `Make cents() round to the nearest cent. (${conversation})`,
+      ...fields,
+    });
+    return { id, conversation };
+  };
   return {
     host,
     model,
     key,
+    begin,
     async turn(turns, fields) {
-      const conversation = `conversation-${++conversations}-${randomBytes(6).toString("hex")}`;
-      model.converse(conversation, turns);
-      const d = await host.turn(host.repository(), {
-        policy: "coding",
-        instructions: `Make cents() round to the nearest cent. (${conversation})`,
-        ...fields,
-      });
-      return { d, conversation };
+      const { id, conversation } = await begin(turns, fields);
+      return { d: await host.rest(id, 170), conversation };
     },
     requests: (id) =>
       host
@@ -115,12 +123,18 @@ export async function openModelHost(options: HostOptions & { policy?: object } =
 export function searchFor(key: string): Action {
   const half = key.length >> 1;
   const places = "/home /tmp /workspace /worktree /run /brief /etc /dev/shm /var";
+  // Without command substitution, which some of the CLIs take for an attack.
   return {
     run: [
-      `k=${key.slice(0, half)}; k=$k${key.slice(half)}`,
-      `f=$(grep -rlsF -e "$k" ${places} | wc -l)`,
-      'e=$(cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -cF -e "$k")',
-      'env | grep -i -e key -e token -e base_url | cut -c1-100; echo "search ended: files=$f environments=$e"',
+      `k=${key.slice(0, half)}; k="$k"${key.slice(half)}`,
+      `grep -rlsF -e "$k" ${places} | wc -l | sed s/^/files-with-key=/`,
+      'cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -cF -e "$k" | sed s/^/variables-with-key=/',
+      "env | cut -c1-100",
     ].join("; "),
   };
+}
+
+/** What `searchFor` found, as the model was told. */
+export function foundBy(text: string): string[] {
+  return text.match(/(?:files|variables)-with-key=\d+/g) ?? [];
 }

@@ -1,5 +1,5 @@
 /** OpenAI Chat Completions (`POST /v1/chat/completions`), whole or streamed. */
-import { created, type Dialect, listOf, objectOf, pieces, type Said, sse, textOf } from "./dialect.ts";
+import { created, type Dialect, isGreeting, listOf, objectOf, pieces, type Said, sse, textOf } from "./dialect.ts";
 
 export const chat: Dialect = {
   protocol: "openai-chat",
@@ -11,7 +11,7 @@ export const chat: Dialect = {
       protocol: "openai-chat",
       model: body["model"],
       stream: body["stream"] === true,
-      turn: messages.filter((m) => m["role"] === "assistant").length,
+      turn: messages.filter((m) => m["role"] === "assistant" && !isGreeting(textOf(m["content"]))).length,
       text: messages.map((m) => textOf(m["content"])).join("\n"),
       tools: listOf(body["tools"])
         .map((t) => objectOf(t["function"]))

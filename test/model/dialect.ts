@@ -50,7 +50,7 @@ export interface Said {
 /** One wire protocol. */
 export interface Dialect {
   protocol: Protocol;
-  /** What a path is: a request for an answer, for a token count, or (undefined) none of this protocol's. */
+  /** What a path without its query is: a request for an answer, for a token count, or (undefined) none of this protocol's. */
   path(path: string): "answer" | "count" | undefined;
   /** The request, or why it is none. */
   read(body: Record<string, unknown>, path: string): Asked | string;
@@ -106,4 +106,9 @@ export function runs<T>(items: readonly T[], mine: (item: T) => boolean): T[][] 
     else found.push([item]);
   });
   return found;
+}
+
+/** Whether a text is what some harnesses put into their model's mouth before the first prompt: no answer of it. */
+export function isGreeting(text: string): boolean {
+  return /^Got it\. Thanks for the (?:additional )?context!$/.test(text.trim());
 }

@@ -1,7 +1,7 @@
 /** Gemini (`POST /v1beta/models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`). */
-import { type Dialect, listOf, objectOf, pieces, runs, type Said, sse, textOf } from "./dialect.ts";
+import { type Dialect, isGreeting, listOf, objectOf, pieces, runs, type Said, sse, textOf } from "./dialect.ts";
 
-const pattern = /^(?:\/v1(?:beta)?)?\/models\/([^/:?]+):(generateContent|streamGenerateContent|countTokens)(?:\?.*)?$/;
+const pattern = /^(?:\/v1(?:beta)?)?\/models\/([^/:?]+):(generateContent|streamGenerateContent|countTokens)$/;
 
 export const gemini: Dialect = {
   protocol: "gemini",
@@ -18,7 +18,7 @@ export const gemini: Dialect = {
       protocol: "gemini",
       model,
       stream: verb === "streamGenerateContent",
-      turn: runs(contents, (c) => c["role"] === "model").length,
+      turn: runs(contents, (c) => c["role"] === "model" && !isGreeting(textOf(c["parts"]))).length,
       text: [body["systemInstruction"], ...contents.filter((c) => c["role"] !== "model")].map(textOf).join("\n"),
       tools: declared.map((d) => ({
         name: String(d["name"]),

@@ -104,10 +104,11 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, stage:
   for await (const chunk of incoming) chunks.push(chunk as Buffer);
   const raw = Buffer.concat(chunks).toString("utf8");
   const path = incoming.url ?? "";
-  const dialect = incoming.method === "POST" ? dialects.find((one) => one.path(path) !== undefined) : undefined;
+  const plain = path.replace(/\?.*$/, "");
+  const dialect = incoming.method === "POST" ? dialects.find((one) => one.path(plain) !== undefined) : undefined;
   const body = parsed(raw);
-  const read = dialect && body ? dialect.read(body, path) : undefined;
-  const asked = dialect?.path(path) === "answer" && typeof read === "object" ? read : undefined;
+  const read = dialect && body ? dialect.read(body, plain) : undefined;
+  const asked = dialect?.path(plain) === "answer" && typeof read === "object" ? read : undefined;
   const conversation = asked && [...stage.scripts.keys()].find((key) => asked.text.includes(key));
   const request: ModelRequest = {
     method: incoming.method ?? "",
