@@ -62,6 +62,7 @@ export async function approvalFacts(
     verdict: digestValue(attempt.verdict),
     policy: digestValue(record.policy),
     images: record.images,
+    ...(record.plan?.combines ? { members: record.plan.combines.map((part) => part.approval) } : {}),
     verifier: { harness: record.policy.verifier.harness, image: record.images.verifier },
   };
 }
