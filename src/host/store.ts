@@ -21,14 +21,18 @@ export interface Store {
   readonly broken: SallyportError | undefined;
 }
 
-/** Folds the whole ledger and follows it. */
+/** Folds the whole ledger and follows it. `replay` is given each entry that is there already. */
 export async function openStore(
   ledger: Ledger,
   onBroken: (error: SallyportError) => void,
   onFault: (error: unknown) => void,
+  replay: (entry: Entry) => void = () => undefined,
 ): Promise<Store> {
   const durable = new Map<string, Delegation>();
-  for await (const entry of ledger.read()) apply(durable, entry);
+  for await (const entry of ledger.read()) {
+    apply(durable, entry);
+    replay(entry);
+  }
   // What has been written but is not yet durable: two decisions at once are judged one after the other.
   const pending = new Map(durable);
   ledger.subscribe((entry) => apply(durable, entry));
