@@ -61,8 +61,8 @@ interface Lane extends BudgetLane {
   timer?: NodeJS.Timeout | undefined;
 }
 
-/** Output of a request that does not say how much, where neither route nor price table does. */
-const defaultOutput = 16_384;
+/** Output of a request that does not say how much, where neither route nor price table sets it lower. */
+const defaultOutput = 32_768;
 /** The least output worth a request: less than that is a refusal, where more was asked for. */
 const leastOutput = 1024;
 /** A usage so many times its reservation is not believed. */
@@ -89,7 +89,7 @@ export function openBudgets(tools: BudgetTools): Budgets {
     const price = priceOf(route.table, ask.model);
     const paid = route.quota === undefined;
     const most = route.output ?? Number.POSITIVE_INFINITY;
-    const asked = Math.min(ask.output ?? Math.min(most, price?.limit ?? defaultOutput), most);
+    const asked = Math.min(ask.output ?? Math.min(price?.limit ?? defaultOutput, defaultOutput), most);
     const end = tools.now().getTime() + patience;
     for (;;) {
       if (lanes.get(sandbox) !== lane) return noRoute(ask.route);
@@ -265,6 +265,8 @@ export function openBudgets(tools: BudgetTools): Budgets {
       } else {
         const list = price ? costOf(price, usage) : 0;
         settled = { tokens, microusd: paid ? list : 0, list, exact: true, usage };
+        // The bound was wrong, and what was used is used: it is counted, and said.
+        if (tokens > data.tokens) settled.why = `${tokens - data.tokens} tokens more than were reserved`;
       }
     }
     const why = settled.why ?? said.why;
