@@ -228,9 +228,9 @@ describe("a body is one thing to every parser", () => {
   test("a key that is put in twice, however it is written, is found", () => {
     const key = fc.string({ minLength: 1, maxLength: 8 });
     fc.assert(
-      fc.property(key, fc.json({ maxDepth: 3 }), fc.json({ maxDepth: 3 }), fc.boolean(), (name, a, b, escape) => {
+      fc.property(key, fc.json({ maxDepth: 3 }), fc.json({ maxDepth: 3 }), fc.boolean(), (name, a, b, escaped) => {
         const plain = JSON.stringify(name);
-        const other = escape
+        const other = escaped
           ? `"${[...Array(name.length).keys()].map((at) => `\\u${name.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")}"`
           : plain;
         expect(parseStrictJson(`[{${plain}:${a},"other${name}":1,${other}:${b}}]`, 30).ok).toBe(false);
