@@ -1,8 +1,9 @@
 /** `list`, `show`, `diff`, `log`: look at delegations. */
 import type { Command } from "commander";
+import { costByRole, type TierCost } from "../delegation/spend.ts";
 import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
-import { showDuration } from "../domain/units.ts";
+import { showDuration, showMoney } from "../domain/units.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
 import { narrate } from "./narrate.ts";
@@ -40,6 +41,7 @@ function describe(d: Delegation): string[] {
     `  verifier    ${d.policy.verifier.harness} ${d.images.verifier.slice(0, 19)}`,
     `  requests    ${d.sandboxes.reduce((sum, s) => sum + s.requests, 0)}, denied ${d.denials}`,
   ];
+  for (const tier of costByRole(d)) lines.push(`  cost        ${describeCost(tier)}`);
   for (const attempt of d.attempts) {
     const time = d.sandboxes
       .filter((s) => s.attempt === attempt.number)
@@ -67,6 +69,16 @@ function describe(d: Delegation): string[] {
     );
   if (d.landed) lines.push(`  landed      ${d.landed.commit} on ${d.landed.ref}`);
   return lines;
+}
+
+/** One role's models: what they cost, at list price too where a subscription paid, and what is not known exactly. */
+function describeCost({ role, requests, tokens, microusd, list, inexact, open }: TierCost): string {
+  const parts = [`${requests} requests`, `${tokens} tokens`, showMoney(microusd)];
+  if (list !== microusd) parts.push(`${showMoney(list)} at list price`);
+  if (inexact > 0) parts.push(`${inexact} counted at their worst case`);
+  if (open.requests > 0)
+    parts.push(`and ${open.requests} open: up to ${open.tokens} tokens, ${showMoney(open.microusd)}`);
+  return `${role}: ${parts.join(", ")}`;
 }
 
 async function show({ state, json }: Globals, id: string): Promise<number> {

@@ -5,6 +5,7 @@ import { type Delegation, executorSpend } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { SandboxEnd } from "../domain/event.ts";
 import type { HarnessFile } from "../domain/harness.ts";
+import { harnessRoutes } from "../policy/harness-route.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { VerbAnswer } from "../sandbox/role-run.ts";
@@ -17,6 +18,8 @@ export interface ExecutorTurn {
   exit: number | null;
   /** The executor's own word that it cannot go on. */
   stuck?: string;
+  /** The cap of tokens or money that it met. */
+  over?: string;
 }
 
 export interface ExecutorPlace {
@@ -85,7 +88,6 @@ export async function runExecutor(
       textOf(body) ? { status: 200, body: { ok: true } } : malformed,
   };
   const start = await prepareHarness(harness, executorPrompt(brief), place.directory);
-  const route = harness.model ? policy.models[harness.model.route] : undefined;
   try {
     const result = await tools.runRole({
       delegation: record.id,
@@ -107,7 +109,7 @@ export async function runExecutor(
       output: policy.budget.output,
       lane: {
         network: policy.network,
-        models: harness.model && route ? { [harness.model.route]: route } : {},
+        models: harnessRoutes(policy, harness),
         requests: Math.max(0, policy.budget.requests - spent.requests),
         secrets: policy.secrets,
         verbs,
@@ -121,6 +123,7 @@ export async function runExecutor(
       end,
       exit: result.exit,
       ...(stuckReport === undefined ? {} : { stuck: stuckReport }),
+      ...(result.over === undefined ? {} : { over: result.over }),
     };
   } finally {
     clearTimeout(grace);

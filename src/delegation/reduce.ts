@@ -6,6 +6,7 @@
 import { type Attempt, type Delegation, endStates, type State } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Event, EventType } from "../domain/event.ts";
+import { withReservation, withSettlement } from "./spend.ts";
 
 export type Delegations = ReadonlyMap<string, Delegation>;
 
@@ -62,6 +63,8 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       updated: event.time,
       attempts: [],
       sandboxes: [],
+      spend: {},
+      reservations: {},
       denials: 0,
     };
   }
@@ -174,6 +177,10 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       const sandboxes = record.sandboxes.map((s) => (s.id === sandbox ? { ...s, requests: s.requests + 1 } : s));
       return { ...next, sandboxes, denials: record.denials + (decision === "deny" ? 1 : 0) };
     }
+    case "budget.reserved":
+      return { ...next, ...withReservation(record, event.data) };
+    case "budget.settled":
+      return { ...next, ...withSettlement(record, event.data) };
     default:
       return next;
   }

@@ -71,6 +71,28 @@ export const ownDenials = [
   "body-invalid",
 ] as const;
 
+/** A model route: what a protocol's endpoints and bodies may not hold, and what a budget says no with. */
+export const modelDenials = [
+  "model-endpoint",
+  "model-body",
+  "model-refused",
+  "model-server-tools",
+  "model-remote-mcp",
+  "model-url-sources",
+  "model-files",
+  "model-batch",
+  "model-background",
+  "model-stored",
+  "model-priority",
+  "model-busy",
+  "model-unpriced",
+  "tokens-used-up",
+  "money-used-up",
+  "quota-used-up",
+  "budget-busy",
+  "budget-unavailable",
+] as const;
+
 /** What the host answers to a verb that reached it. */
 export const verbDenials = [
   "no-such-verb",
@@ -95,7 +117,18 @@ export type RuleDenial = (typeof ruleDenials)[number];
 /** A code of the gateway's denials. */
 export type DenialCode =
   | RuleDenial
-  | (typeof framingDenials | typeof tunnelDenials | typeof carriageDenials | typeof ownDenials)[number];
+  | (typeof framingDenials | typeof tunnelDenials | typeof carriageDenials)[number]
+  | (typeof ownDenials | typeof modelDenials)[number];
+const gatewayCodes: ReadonlySet<string> = new Set([
+  ...ruleDenials,
+  ...framingDenials,
+  ...tunnelDenials,
+  ...carriageDenials,
+  ...ownDenials,
+  ...modelDenials,
+]);
+/** Whether a text is a code of the gateway's denials. */
+export const isDenialCode = (text: unknown): text is DenialCode => typeof text === "string" && gatewayCodes.has(text);
 /** A code of the host's answer to a verb. */
 export type VerbDenial = (typeof verbDenials)[number];
 /** A code with which a record can end. */

@@ -2,6 +2,7 @@
 import type { DenialCode } from "../domain/denial.ts";
 import { eventBacklog, eventBatch, eventDelay, verbTime } from "./limits.ts";
 import { type FromGateway, type LaneSpec, readToGateway } from "./messages.ts";
+import type { ReserveAsk, Reserved, SettleReport } from "./model-reserve.ts";
 import type { RequestEvent } from "./record.ts";
 
 export interface Channel {
@@ -10,6 +11,8 @@ export interface Channel {
   refuse(why: string): void;
   emit(event: RequestEvent): void;
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
+  reserve(sandbox: string, ask: ReserveAsk): Promise<Reserved>;
+  settle(sandbox: string, report: SettleReport): void;
   /** Undefined when fewer events wait for the daemon than the bound, else resolves then. */
   room(): Promise<void> | undefined;
 }
@@ -22,6 +25,7 @@ export function createChannel(commands: {
   close(sandbox: string): Promise<void>;
 }): Channel {
   const calls = new Map<number, (answer: Answer) => void>();
+  const reserving = new Map<number, (word: Reserved) => void>();
   const waiting: Array<() => void> = [];
   let backlog = 0;
   let nextCall = 0;
@@ -66,7 +70,10 @@ export function createChannel(commands: {
     if (!message) process.exit(1);
     if (message.type === "open") command(message.id, commands.open(message.lane));
     else if (message.type === "close") command(message.id, commands.close(message.sandbox));
-    else {
+    else if (message.type === "reserved") {
+      reserving.get(message.id)?.(message.word);
+      reserving.delete(message.id);
+    } else {
       calls.get(message.id)?.({ status: message.status, body: message.body });
       calls.delete(message.id);
     }
@@ -106,6 +113,15 @@ export function createChannel(commands: {
       send({ type: "verb", id, sandbox, verb, body });
       return promise;
     },
+    // No time of its own: the daemon answers or is gone, and then so is this process.
+    reserve(sandbox, ask) {
+      const { promise, resolve } = Promise.withResolvers<Reserved>();
+      const id = nextCall++;
+      reserving.set(id, resolve);
+      send({ type: "reserve", id, sandbox, ask });
+      return promise;
+    },
+    settle: (sandbox, report) => send({ type: "settle", sandbox, report }),
     room: () => (backlog < eventBacklog ? undefined : drained()),
   };
 }

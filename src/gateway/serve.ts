@@ -9,10 +9,12 @@ import type { CanonicalRequest } from "./decisions.ts";
 import { answerBare, answerDenial, type Denial } from "./denial.ts";
 import { forward } from "./forward.ts";
 import { requestHeaders } from "./headers.ts";
+import { answerRefusal } from "./model-refusal.ts";
 import { isModelPath, routeModel } from "./model-route.ts";
 import type { Reached, Way } from "./reach.ts";
 import type { Record } from "./record.ts";
 import { type Exchange, forbidden, type Grant, type RawCall, type ServeContext, uncanonical } from "./serve-context.ts";
+import { createServeModel } from "./serve-model.ts";
 import { createServeVerb } from "./serve-verb.ts";
 import type { Prepared } from "./transform.ts";
 import { originOf } from "./upstream.ts";
@@ -22,6 +24,8 @@ import { carryWebSocket } from "./websocket.ts";
 export interface Serve {
   request(exchange: Exchange): Promise<void>;
   webSocket(call: RawCall): Promise<void>;
+  /** Settles what is under way: the lane ends. */
+  close(): void;
 }
 
 type Ready = { ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: Denial };
@@ -30,12 +34,17 @@ type Granted = { ok: true; grant: Grant } | { ok: false; shown?: string; denial:
 export function createServe(context: ServeContext): Serve {
   const { spec, services, rules, reach, upstream, transform } = context;
   const verbs = createServeVerb(context, refuse);
+  const modelCalls = createServeModel(context, prepare);
 
   /** Ends a request with a denial. What was refused with a body unread cannot keep its connection. */
   async function refuse(exchange: Exchange, denial: Denial): Promise<void> {
     if (context.over() || verbs.over()) await delayOverBudget();
-    const unread = !exchange.checked.ok || exchange.checked.body;
-    answerDenial(exchange.response, denial, unread || denial.status === 429);
+    const { checked, response } = exchange;
+    const close = !checked.ok || checked.body || denial.status === 429;
+    const protocol =
+      checked.ok && checked.target.form === "own" ? modelCalls.protocolOf(checked.target.path) : undefined;
+    if (protocol === undefined) answerDenial(response, denial, close);
+    else answerRefusal(response, protocol, denial, close);
   }
 
   async function request(exchange: Exchange): Promise<void> {
@@ -53,6 +62,7 @@ export function createServe(context: ServeContext): Serve {
       return refuse(exchange, denial);
     };
     if (!found.ok) return denied(found.denial);
+    if ("model" in found.grant.by && (await modelCalls.carry(exchange, found.grant, record))) return;
     const prepared = prepare(found.grant, head.rawHeaders, record);
     const ready = prepared instanceof Promise ? await prepared : prepared;
     if (exchange.response.destroyed) return record.abandon("client-gone");
@@ -162,14 +172,19 @@ export function createServe(context: ServeContext): Serve {
    * The checked way to it, and what is sent: secrets are put in last, when nothing can refuse any more. Waits only where
    * there is something to wait for.
    */
-  function prepare(grant: Grant, rawHeaders: readonly string[], record: Record): Ready | Promise<Ready> {
+  function prepare(
+    grant: Grant,
+    rawHeaders: readonly string[],
+    record: Record,
+    plain = transform.active,
+  ): Ready | Promise<Ready> {
     const { request, addresses, by, rule } = grant;
     const secret = "model" in by ? spec.models[by.model]?.secret : spec.network[by.network]?.secret;
     // What a policy may say at load (plain http to loopback alone) must hold for the address that the name has now.
     const reached = reach(request, { addresses, only: secret !== undefined && request.scheme === "http" }, rule);
     return reached instanceof Promise
-      ? reached.then((found) => putIn(grant, rawHeaders, record, found))
-      : putIn(grant, rawHeaders, record, reached);
+      ? reached.then((found) => putIn(grant, rawHeaders, record, found, plain))
+      : putIn(grant, rawHeaders, record, reached, plain);
   }
 
   function putIn(
@@ -177,6 +192,7 @@ export function createServe(context: ServeContext): Serve {
     rawHeaders: readonly string[],
     record: Record,
     reached: Reached,
+    plain: boolean,
   ): Ready | Promise<Ready> {
     if (!reached.ok) return reached;
     const { way } = reached;
@@ -195,7 +211,7 @@ export function createServe(context: ServeContext): Serve {
       const made = transform.prepare({
         canonical: request,
         by,
-        headers: requestHeaders(rawHeaders, transform.active),
+        headers: requestHeaders(rawHeaders, plain),
         target: request.query === "" ? request.path : `${request.path}?${request.query}`,
       });
       return made instanceof Promise ? made.then(ready, unavailable) : ready(made);
@@ -204,7 +220,7 @@ export function createServe(context: ServeContext): Serve {
     }
   }
 
-  return { request, webSocket };
+  return { request, webSocket, close: modelCalls.close };
 }
 
 /** A canonical request as it is recorded. */

@@ -18,6 +18,8 @@ const record = (change: Partial<Delegation> = {}, brief: object = {}): Delegatio
   attempts: [],
   denials: 0,
   sandboxes: [],
+  spend: {},
+  reservations: {},
   repository: "/srv/hidden-repository",
   base: oid("0"),
   ref: "refs/heads/hidden-ref",
