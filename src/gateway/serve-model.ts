@@ -133,7 +133,7 @@ export function createServeModel(context: ServeContext, prepare: Prepare): Serve
           body: true,
           bytes: scanned,
           scrub: meter ? meter.watch(inner) : transform.active ? inner : undefined,
-          count: record.count,
+          count: (sent, received) => record.count(sent, received),
         });
         record.end(outcome);
         meter?.end(outcome);
