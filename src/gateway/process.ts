@@ -283,6 +283,10 @@ function spawnGateway({ directory, uid, gid }: GatewayOptions): ChildProcess {
       process.execPath,
       "--disable-warning=ExperimentalWarning",
       "--max-old-space-size=256",
+      // Requests leave little that lives: a small nursery that one thread collects in half a millisecond, instead of one of
+      // 48 MiB that several threads collect in five, with every connection waiting.
+      "--max-semi-space-size=8",
+      "--no-parallel-scavenge",
       "--use-system-ca",
       main,
       String(uid),
