@@ -37,7 +37,7 @@ export function roleRunner(tools: {
   gateway: () => Promise<Gateway>;
   instance: string;
   note: (event: Event) => void;
-  secrets: Pick<HouseSecrets, "mask" | "maskOutput">;
+  secrets: Pick<HouseSecrets, "mask" | "maskOutput" | "ready">;
 }): RoleRunner {
   const live = new Map<string, Live>();
 
@@ -71,6 +71,7 @@ export function roleRunner(tools: {
           ...(bound ? { secrets: bound.secrets } : {}),
         };
         const gateway = await tools.gateway();
+        if (bound) await tools.secrets.ready(delegation);
         const { directory } = await gateway.openLane(lane);
         holder = gateway;
         entry.hasLane = true;
