@@ -31,7 +31,7 @@ import type { Host } from "./host.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources, forgetSourcesOf } from "./keeper-environment.ts";
 import { type Lanes, openLanes } from "./lanes.ts";
-import type { Log } from "./log.ts";
+import type { HostLog, Log } from "./log.ts";
 import { openPlans, type Plans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
@@ -55,7 +55,7 @@ export interface RunningDaemon {
 }
 
 /** Starts a daemon on a state directory. Throws before anything runs when a control cannot be had. */
-export async function startDaemon(state: StateDirectory, log: Log): Promise<RunningDaemon> {
+export async function startDaemon(state: StateDirectory, hostLog: HostLog): Promise<RunningDaemon> {
   if (process.getuid?.() !== 0) {
     throw new SallyportError(
       "control-missing",
@@ -70,7 +70,7 @@ export async function startDaemon(state: StateDirectory, log: Log): Promise<Runn
   const release = await lockState(state);
   const undo: (() => Promise<void>)[] = [release];
   try {
-    return await bringUp(state, config, log, undo, release);
+    return await bringUp(state, config, hostLog, undo, release);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
@@ -80,10 +80,11 @@ export async function startDaemon(state: StateDirectory, log: Log): Promise<Runn
 async function bringUp(
   state: StateDirectory,
   config: HostConfig,
-  log: Log,
+  hostLog: HostLog,
   undo: (() => Promise<void>)[],
   release: () => Promise<void>,
 ): Promise<RunningDaemon> {
+  const { log } = hostLog;
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
   // Before anything else is started: what comes after inherits no secret.
   const keeper = await startKeeper((reason) => {
@@ -135,6 +136,7 @@ async function bringUp(
 
   let gateway: Gateway | undefined;
   const secrets = houseSecrets(() => gateway);
+  hostLog.maskWith(secrets);
   // While a new one comes up in place of one that died, sandboxes wait for it: the death costs one attempt, not all.
   let next = Promise.withResolvers<Gateway>();
   const runner = roleRunner({
@@ -208,6 +210,8 @@ async function bringUp(
     await app.close().catch(() => {});
     await plans.close();
     await lanes.drain();
+    await hostLog.written();
+    hostLog.unmasked();
     await gateway?.stop().catch(() => {});
     await keeper.stop().catch(() => {});
     await engine.sweep(instance).catch((error: unknown) => log.error({ err: error }, "sandboxes not swept"));
@@ -217,6 +221,7 @@ async function bringUp(
     await ledger.close().catch(() => {});
     await guard.dismiss();
     await release();
+    await hostLog.written();
     ended.resolve(reason);
   }
   return { socket: state.socket, stop, ended: ended.promise };

@@ -42,7 +42,7 @@ export function roleRunner(tools: {
   gateway: () => Promise<Gateway>;
   instance: string;
   note: (event: Event) => void;
-  secrets: Pick<HouseSecrets, "mask" | "maskOutput">;
+  secrets: Pick<HouseSecrets, "mask" | "maskOutput" | "ready">;
   /** Counts what models cost, and knows on which accounts. Left out: no model is asked anything. */
   budgets?: Pick<Budgets, "open" | "close"> & { accountsOf(role: RoleRun, now: Date): readonly BudgetAccount[] };
 }): RoleRunner {
@@ -87,6 +87,7 @@ export function roleRunner(tools: {
           accounts: (now) => [...(tools.budgets?.accountsOf(role, now) ?? []), ...accounts],
         });
         const gateway = await tools.gateway();
+        if (bound) await tools.secrets.ready(delegation);
         const { directory } = await gateway.openLane(lane);
         holder = gateway;
         entry.hasLane = true;

@@ -9,7 +9,7 @@ import { searchFor } from "../../src/secrets/masker.ts";
 import type { Search } from "../../src/secrets/search.ts";
 
 /** The variables by which a worker knows its run. The first holds a canary. */
-const variables = { canary: "SALLYPORT_TEST_CANARY", run: "SALLYPORT_TEST_RUN" } as const;
+const variables = { canary: "SALLYPORT_RUN_CANARY", run: "SALLYPORT_RUN_DIRECTORY" } as const;
 
 export interface Canaries {
   /** The run's directory: every temporary directory of the tests is below it. */

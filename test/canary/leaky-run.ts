@@ -19,7 +19,7 @@ const leak = (text: string) => {
 const ways: Record<string, () => unknown> = {
   clean: () => leak("nothing"),
   left: () => leak(`token=${value}`),
-  variable: () => leak(process.env.SALLYPORT_TEST_CANARY ?? ""),
+  variable: () => leak(process.env.SALLYPORT_RUN_CANARY ?? ""),
   removed() {
     leak(value);
     rmSync(directory, { recursive: true });

@@ -17,7 +17,7 @@ import {
   openTunnel,
   rawTls,
   shakeHands,
-  startTrustingRig,
+  startTlsRig,
   type TlsRecorder,
   tlsRecorder,
 } from "./tls-rig.ts";
@@ -25,16 +25,12 @@ import {
 let authority: Authority;
 let rig: Rig;
 let server: TlsRecorder;
+let bench: Awaited<ReturnType<typeof startTlsRig>>;
 beforeAll(async () => {
-  authority = createAuthority();
-  rig = await startTrustingRig(authority);
-  server = await tlsRecorder(authority.certify("DNS:localhost,IP:127.0.0.1"));
+  bench = await startTlsRig("DNS:localhost,IP:127.0.0.1");
+  ({ authority, rig, server } = bench);
 });
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  await rig?.[Symbol.asyncDispose]();
-  authority?.remove();
-});
+afterAll(() => bench?.[Symbol.asyncDispose]());
 afterEach(() => expect(rig.exits).toEqual([]));
 
 const get = (path: string, host = `localhost:${server.port}`, extra = "") =>

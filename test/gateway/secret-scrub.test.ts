@@ -135,6 +135,9 @@ describe("compressed", () => {
     const text = await ask();
     expectClean(text);
     expect(text.includes(bytes.toString("latin1", 20, 60))).toBe(false);
+    // Cut: a client must not take what came for the whole answer.
+    expect(text).not.toMatch(/0\r\n\r\n$/);
+    await until(() => rig.events.at(-1)?.code === "encoding-broken");
   });
   test("a body that is not what its coding says is cut, not passed on", async () => {
     answer = (_, response) => {

@@ -281,6 +281,28 @@ test("a lane with secrets carries no WebSocket", async () => {
   expect(denialOf(await raw(path, proxied(port, "/", "GET", shake)))).toMatchObject({ code: "websocket-secret" });
 });
 
+test("an upstream connection belongs to one lane and one checked address (N5)", async () => {
+  const from: string[] = [];
+  const port = await serve((request, response) => {
+    from.push(`${request.socket.localAddress} ${request.socket.remotePort}`);
+    response.end("ok");
+  });
+  const answers = ["127.0.0.1", "127.0.0.2"];
+  const lookup = async () => [{ address: answers[0] ?? "", family: 4 }];
+  const named = { host: "dev.example", scheme: "http", addresses: ["127.0.0.1"] };
+  const ask = (path: string) =>
+    raw(path, `GET http://dev.example:${port}/ HTTP/1.1\r\nHost: dev.example:${port}\r\n\r\n`);
+  const one = await openLane(port, identity, named, { lookup });
+  const other = await openLane(port, identity, named, { lookup });
+  for (const { path } of [one, one, other]) expect(statusOf(await ask(path))).toBe(200);
+  // A lane uses its own kept-alive connection again; another lane of the very same rule never gets it.
+  expect([from[0] === from[1], from[0] === from[2]]).toEqual([true, false]);
+  answers.shift();
+  const later = await openLane(port, identity, named, { lookup });
+  expect(denialOf(await ask(later.path)).code).toBe("address-refused");
+  expect(new Set(from.map((seen) => seen.split(" ")[0]))).toEqual(new Set(["127.0.0.1"]));
+});
+
 test("plain http with a secret goes to the addresses that the rule or route names, wherever its name leads today", async () => {
   const seen: string[] = [];
   const port = await serve((request, response) => {

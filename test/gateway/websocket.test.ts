@@ -4,19 +4,8 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { denialOf, dial, loopback, type Recorder, type Rig, raw, recorder, statusOf, until } from "./rig.ts";
-import {
-  type Authority,
-  createAuthority,
-  listen,
-  localhost,
-  openSecure,
-  rawTls,
-  startTrustingRig,
-  type TlsRecorder,
-  tlsRecorder,
-} from "./tls-rig.ts";
+import { listen, localhost, openSecure, rawTls, startTlsRig, type TlsRecorder } from "./tls-rig.ts";
 
-let authority: Authority;
 let rig: Rig;
 let secure: TlsRecorder;
 let plain: Recorder;
@@ -42,19 +31,17 @@ function echo(server: { on: Server["on"] }): void {
   });
 }
 
+let bench: Awaited<ReturnType<typeof startTlsRig>>;
 beforeAll(async () => {
-  authority = createAuthority();
-  rig = await startTrustingRig(authority);
-  secure = await tlsRecorder(authority.certify("DNS:localhost"));
+  bench = await startTlsRig();
+  ({ rig, server: secure } = bench);
   echo(secure.server);
   plain = await recorder();
   echo(plain.server);
 });
 afterAll(async () => {
-  await secure?.[Symbol.asyncDispose]();
   await plain?.[Symbol.asyncDispose]();
-  await rig?.[Symbol.asyncDispose]();
-  authority?.remove();
+  await bench?.[Symbol.asyncDispose]();
 });
 
 const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
