@@ -6,12 +6,13 @@ import type { RoleRun } from "../sandbox/role-run.ts";
 import type { Store } from "./store.ts";
 
 /**
- * Gives a turn's accounts: its delegation's budget, and for an executor the operator's cap of the day (UTC). A turn that
+ * Gives a turn's accounts: its delegation's budget, its plan's where `planAccount` names one, and for an executor the operator's cap of the day (UTC). A turn that
  * belongs to no delegation (a planner's) has those that its lane names, and no others.
  */
 export function accountsFor(
   config: Pick<HostConfig, "budgets">,
   store: Pick<Store, "record">,
+  planAccount: (delegation: string) => BudgetAccount | undefined = () => undefined,
 ): (role: Pick<RoleRun, "role" | "delegation">, now: Date) => BudgetAccount[] {
   return (role, now) => {
     const record = find(store, role.delegation);
@@ -20,6 +21,8 @@ export function accountsFor(
     const accounts: BudgetAccount[] = [
       { id: `delegation:${record.id}`, whose: "this delegation", rule: "budget", tokens, usd },
     ];
+    const plan = planAccount(record.id);
+    if (plan) accounts.push(plan);
     const { executor } = record.brief;
     const { executorDay } = config.budgets;
     if (role.role === "executor" && Object.hasOwn(executorDay, executor)) {
