@@ -187,6 +187,7 @@ describe("a body is one thing to every parser", () => {
     ["[1]", /not an object/],
     ['"a', /not JSON/],
     ["", /not JSON/],
+    ['\uFEFF{"model":"m","messages":[]}', /not JSON/],
     [`{"a":${"[".repeat(200)}${"]".repeat(200)}}`, /levels/],
     ['{"model":"a b","messages":[]}', /model/],
     ['{"messages":[]}', /model/],
@@ -237,6 +238,12 @@ describe("a body is one thing to every parser", () => {
       }),
       { numRuns: 2000 },
     );
+  });
+  test("a body of nothing but brackets is refused before it is parsed", () => {
+    expect(parseStrictJson(`[${"[],".repeat(100)}1]`, 5, 250).ok).toBe(true);
+    expect(parseStrictJson(`[${"[],".repeat(100)}1]`, 5, 150)).toMatchObject({ ok: false, why: "more than 150 parts" });
+    const flood = `{"model":"m","messages":[${'{"role":"user","content":[[],[],[],[]]},'.repeat(100_000).slice(0, -1)}]}`;
+    expect(check("openai-chat", flood)).toMatchObject({ ok: false, denial: { why: expect.stringContaining("parts") } });
   });
   test("a large body is read in a time in its length", { timeout: 20_000 }, () => {
     const time = (size: number) => {

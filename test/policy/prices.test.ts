@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -193,6 +193,18 @@ describe("money", () => {
     expect(costOf(line, { input: 3_000_000, cached: 0, cacheWrite: 0, output: 0 })).toBe(300_000);
     expect(worstCost({ model: "m", input: 2 ** 50, output: 2 ** 50 }, 2 ** 50, 2 ** 50)).toBe(Number.MAX_SAFE_INTEGER);
   });
+});
+
+test("the policy and the price table of docs/models.md are valid", async () => {
+  const page = await readFile(join(import.meta.dirname, "../../docs/models.md"), "utf8");
+  const [policy = "", , prices = ""] = [...page.matchAll(/```yaml[^\n]*\n(.*?)```/gs)].map(([, text]) => text ?? "");
+  await writeFile(join(directory, "page.yaml"), policy);
+  await writeFile(join(directory, "prices/page.yaml"), prices);
+  const loaded = await loadPolicy("page", [directory, join(shipped, "..")]);
+  expect(loaded.budget).toMatchObject({ tokens: 3_000_000, usd: 2_500_000 });
+  expect(loaded.models["anthropic"]?.table?.models.length).toBeGreaterThan(3);
+  const table = await loadDocument(join(directory, "prices/page.yaml"), writtenPrices, "policy-invalid");
+  expect(priceOf(table, "large-1")?.["cache-write"]).toBe(3_750_000);
 });
 
 test.each([
