@@ -32,7 +32,7 @@ function describe(d: Delegation): string[] {
     `  base        ${d.base}`,
     `  target      ${d.ref}`,
     `  policy      ${d.policy.name} (${d.policyDigest.slice(0, 12)})`,
-    `  executor    ${d.brief.executor} ${d.images.executor.slice(0, 19)}`,
+    `  executor    ${d.executor} ${d.images.executor.slice(0, 19)}`,
     `  verifier    ${d.policy.verifier.harness} ${d.images.verifier.slice(0, 19)}`,
     `  requests    ${d.sandboxes.reduce((sum, s) => sum + s.requests, 0)}, denied ${d.denials}`,
   ];

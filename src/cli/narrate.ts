@@ -1,4 +1,5 @@
 /** A ledger entry as a line for people. Pure; says nothing that the entry does not. */
+import { candidatesOf } from "../domain/brief.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration, showSize } from "../domain/units.ts";
 
@@ -30,9 +31,11 @@ function findings(
 export function narrate(entry: Entry): string {
   switch (entry.type) {
     case "delegation.accepted":
-      return `accepted "${entry.data.brief.title}" for ${entry.data.ref} at ${short(entry.data.base)}; policy ${entry.data.policy.name}, executor ${entry.data.brief.executor}, verifier ${entry.data.policy.verifier.harness}`;
+      return `accepted "${entry.data.brief.title}" for ${entry.data.ref} at ${short(entry.data.base)}; policy ${entry.data.policy.name}, executor ${candidatesOf(entry.data.brief).join(" or ")}, verifier ${entry.data.policy.verifier.harness}`;
     case "delegation.started":
       return `preparing the base tree in lane ${entry.data.lane}`;
+    case "executor.chosen":
+      return `attempt ${entry.data.attempt} goes to ${entry.data.executor}: ${entry.data.reasons[0] ?? ""}`;
     case "attempt.started":
       return `attempt ${entry.data.attempt}: executing`;
     case "sandbox.started":
@@ -74,8 +77,12 @@ export function narrate(entry: Entry): string {
       return `LANDED ${short(entry.data.commit)} on ${entry.data.ref}`;
     case "delegation.rejected":
       return `REJECTED${entry.data.hard ? " for good" : ""}: ${entry.data.message}`;
+    case "stuck.detected":
+      return `attempt ${entry.data.attempt} gets nowhere (${entry.data.detector}): ${entry.data.why}`;
     case "delegation.stuck":
-      return `STUCK: ${entry.data.reason}`;
+      return `STUCK${entry.data.by === "executor" ? ", as the executor says" : ""}: ${entry.data.reason}`;
+    case "stuck.escalated":
+      return `escalated to the ${entry.data.to}: a dossier of ${showSize(entry.data.bytes)}`;
     case "delegation.over-budget":
       return `OVER BUDGET: ${entry.data.what}`;
     case "delegation.discarded":

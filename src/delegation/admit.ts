@@ -1,7 +1,13 @@
 /** Admission: from what a planner sent to an accepted delegation, or a refusal that names the next step. Nothing has run yet. */
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Brief, brief as briefSchema, type Check, checkFiles as checkFilesSchema } from "../domain/brief.ts";
+import {
+  type Brief,
+  brief as briefSchema,
+  type Check,
+  candidatesOf,
+  checkFiles as checkFilesSchema,
+} from "../domain/brief.ts";
 import type { PlannerRights } from "../domain/config.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
@@ -211,17 +217,22 @@ export async function admit(
   checkRights(tools.planner, tools.rights, repository.path, target);
 
   const policy = narrowPolicy(await tools.loadPolicy(brief.policy), brief);
-  const executor = await loadRole(tools, brief.executor, "executor");
+  const executors = await Promise.all(candidatesOf(brief).map((name) => loadRole(tools, name, "executor")));
   const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
-  // Who did the work does not judge it (ATTACKS V8).
-  if (executor.name === verifier.name) {
-    throw new SallyportError("policy-invalid", `${executor.name} would verify its own work`, {
-      next: "Name another executor in the brief, or another verifier in the policy.",
-    });
+  for (const executor of executors) {
+    // Who did the work does not judge it (ATTACKS V8).
+    if (executor.name === verifier.name) {
+      throw new SallyportError("policy-invalid", `${executor.name} would verify its own work`, {
+        next: "Name another executor in the brief, or another verifier in the policy.",
+      });
+    }
   }
-  for (const harness of [executor, verifier]) requireRoute(harness, policy);
+  for (const harness of [...executors, verifier]) requireRoute(harness, policy);
+  const candidates = await Promise.all(
+    executors.map(async ({ name }) => ({ executor: name, image: await tools.findImage(name) })),
+  );
   const images = {
-    executor: await tools.findImage(brief.executor),
+    executor: candidates[0]?.image ?? "",
     tester: await tools.findImage(policy.tests?.image ?? "base"),
     verifier: await tools.findImage(policy.verifier.harness),
   };
@@ -238,5 +249,6 @@ export async function admit(
     policyDigest: digestValue(policy),
     briefDigest: digestValue(brief),
     images,
+    ...(candidates.length > 1 ? { candidates } : {}),
   };
 }

@@ -7,21 +7,25 @@ import type { HarnessFile } from "../domain/harness.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { VerbAnswer } from "../sandbox/role-run.ts";
+import { layerFingerprint } from "../worktree/fingerprint.ts";
+import type { Layer } from "../worktree/layer.ts";
 import { executorBrief, executorPrompt } from "./prompt.ts";
+import { watchStuck } from "./stuck-watch.ts";
 import type { LoopTools } from "./tools.ts";
 
 export interface ExecutorTurn {
   sandbox: string;
   end: SandboxEnd;
   exit: number | null;
-  /** The executor's own word that it cannot go on. */
-  stuck?: string;
+  /** That it cannot go on: its own word, or what a detector of the host's found. */
+  stuck?: { by: "executor" | "host"; reason: string };
 }
 
 export interface ExecutorPlace {
   /** The mounted workspace and the base tree, as host paths. */
   workspace: string;
   baseTree: string;
+  layer: Layer;
   directory: string;
 }
 
@@ -67,6 +71,7 @@ export async function runExecutor(
       if (stuckReport !== undefined || proposed)
         return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
       stuckReport = text;
+      watching.end().catch(() => {});
       grace = setTimeout(() => ended.abort(), 200);
       return { status: 200, body: { ok: true } };
     },
@@ -75,6 +80,7 @@ export async function runExecutor(
       if (stuckReport !== undefined || proposed)
         return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
       proposed = true;
+      watching.end().catch(() => {});
       grace = setTimeout(() => ended.abort(), graceAfterPropose);
       return { status: 200, body: { ok: true } };
     },
@@ -83,6 +89,20 @@ export async function runExecutor(
   };
   const start = await prepareHarness(harness, executorPrompt(brief), place.directory);
   const route = harness.model ? policy.models[harness.model.route] : undefined;
+  const watching = watchStuck({
+    thresholds: policy.stuck ?? {},
+    look: () => layerFingerprint(place.layer),
+    subscribe: (listener) =>
+      tools.subscribe((entry) => {
+        if (entry.delegation === record.id) listener(entry);
+      }),
+    found: async (sandbox, { detector, why, seen }) => {
+      const data = { sandbox, attempt, detector, why, seen };
+      await tools.append({ type: "stuck.detected", delegation: record.id, data });
+    },
+    endSandbox: () => ended.abort(),
+    clock: () => performance.now(),
+  });
   try {
     const result = await tools.runRole({
       delegation: record.id,
@@ -109,17 +129,27 @@ export async function runExecutor(
         secrets: policy.secrets,
         verbs,
       },
+      watch: watching.watch,
       signal: AbortSignal.any([signal, ended.signal]),
     });
+    const detection = await watching.end();
+    // Its own word comes first: it was the first to say so.
+    const stuck: ExecutorTurn["stuck"] =
+      stuckReport !== undefined
+        ? { by: "executor", reason: stuckReport }
+        : detection && !proposed && result.end === "stopped"
+          ? { by: "host", reason: `${detection.detector}: ${detection.why}` }
+          : undefined;
     // Ended by us after its own report is an ordinary end.
     const end = result.end === "stopped" && !signal.aborted ? "exit" : result.end;
     return {
       sandbox: result.sandbox,
       end,
       exit: result.exit,
-      ...(stuckReport === undefined ? {} : { stuck: stuckReport }),
+      ...(stuck ? { stuck } : {}),
     };
   } finally {
+    await watching.end().catch(() => {});
     clearTimeout(grace);
     await rm(folder, { recursive: true, force: true });
   }

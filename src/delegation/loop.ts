@@ -93,7 +93,11 @@ async function conclude(id: string, attempt: number, outcome: AttemptOutcome, to
     case "approved":
       return true;
     case "stuck":
-      await tools.append({ type: "delegation.stuck", delegation: id, data: { attempt, reason: outcome.reason } });
+      await tools.append({
+        type: "delegation.stuck",
+        delegation: id,
+        data: { attempt, reason: outcome.reason, by: outcome.by },
+      });
       return true;
     case "over-budget":
       await tools.append({ type: "delegation.over-budget", delegation: id, data: { attempt, what: outcome.what } });
@@ -123,7 +127,7 @@ async function restAfter(id: string, last: Attempt | undefined, tools: LoopTools
   await tools.append({
     type: "delegation.stuck",
     delegation: id,
-    data: { attempt: last.number, reason: repeated.message },
+    data: { attempt: last.number, reason: repeated.message, by: "host" },
   });
   return true;
 }

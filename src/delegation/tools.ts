@@ -15,6 +15,8 @@ export interface LoopTools {
   append(event: Event): Promise<Entry>;
   /** Not waited for. */
   note(event: Event): void;
+  /** Every durable entry from now on, in order; gives the way to stop it. */
+  subscribe(listener: (entry: Entry) => void): () => void;
   runRole: RunRole;
   loadHarness(name: string): Promise<HarnessFile>;
   openRepository(path: string): Promise<HostRepository>;

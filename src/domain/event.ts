@@ -5,14 +5,21 @@
 import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
-import { delegationId, imageDigest, objectId, role, sha256 } from "./identity.ts";
+import { delegationId, imageDigest, objectId, role, sha256, shortName } from "./identity.ts";
 import { policy } from "./policy.ts";
 import { finding } from "./rejection.ts";
+import { stuckDetector, stuckSeen } from "./stuck.ts";
 import { testReport } from "./test-report.ts";
 import { verdict } from "./verdict.ts";
 
 const attempt = z.number().int().positive();
 const sandbox = z.string().regex(/^s-[a-z2-7]{16}$/);
+/** Where a brief names several executors: each with its image. */
+const candidates = z
+  .array(z.strictObject({ executor: shortName, image: imageDigest }))
+  .min(1)
+  .max(8)
+  .optional();
 const images = z.strictObject({ executor: imageDigest, tester: imageDigest, verifier: imageDigest });
 
 /** A proposal: the tree that the host built out of a layer, in quarantine, with its patch. */
@@ -52,9 +59,16 @@ export const events = {
     policyDigest: sha256,
     briefDigest: sha256,
     images,
+    candidates,
   }),
   "delegation.refused": z.strictObject({ planner: z.string(), code: z.string(), message: z.string() }),
   "delegation.started": z.strictObject({ lane: z.number().int().nonnegative() }),
+  "executor.chosen": z.strictObject({
+    attempt,
+    executor: shortName,
+    image: imageDigest,
+    reasons: z.array(z.string().max(500)).min(1).max(20),
+  }),
   "attempt.started": z.strictObject({ attempt, from: objectId.describe("The tree the layer starts from.") }),
   "attempt.executed": z.strictObject({ attempt, end: sandboxEnd }),
   "attempt.failed": z.strictObject({ attempt, code: z.string(), message: z.string() }),
@@ -79,7 +93,23 @@ export const events = {
   "landing.abandoned": z.strictObject({ reason: z.string() }),
   "delegation.landed": z.strictObject({ ref: z.string(), commit: objectId, approval: sha256 }),
   "delegation.rejected": z.strictObject({ hard: z.boolean(), message: z.string() }),
-  "delegation.stuck": z.strictObject({ attempt, reason: z.string() }),
+  "stuck.detected": z.strictObject({
+    sandbox,
+    attempt,
+    detector: stuckDetector,
+    why: z.string().max(1000),
+    seen: stuckSeen,
+  }),
+  "delegation.stuck": z.strictObject({
+    attempt,
+    reason: z.string(),
+    by: z.enum(["executor", "host"]).optional().describe("Whose word the reason is: the executor's is a claim."),
+  }),
+  "stuck.escalated": z.strictObject({
+    to: z.enum(["planner", "person"]),
+    dossier: sha256,
+    bytes: z.number().int().positive(),
+  }),
   "delegation.over-budget": z.strictObject({ attempt, what: z.string() }),
   "delegation.discarded": z.strictObject({ by: z.string() }),
   "delegation.failed": z.strictObject({ code: z.string(), message: z.string() }),

@@ -1,6 +1,7 @@
 /** The policy file: what an executor may see, reach, spend and touch. Schema only; meaning is in src/policy/. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
+import { settledStuck, writtenStuck } from "./stuck.ts";
 import { settled, type Units, written } from "./units.ts";
 
 /** A glob over paths relative to the repository's root. */
@@ -197,6 +198,12 @@ export const policyFile = z.strictObject({
       "Values that stay outside of the sandbox, bound to the rules and routes that name them; laid over by name.",
     ),
   budget: writtenBudget.partial().optional().describe("What a delegation may spend; laid over key by key."),
+  stuck: writtenStuck
+    .partial()
+    .optional()
+    .describe(
+      "When the host ends an executor that gets nowhere; laid over key by key. What is left out is not watched.",
+    ),
   tests: testsOf(written)
     .optional()
     .describe("How the host tests a proposal. Replaces that of the extended policy whole."),
@@ -219,6 +226,7 @@ export const policy = z.strictObject({
   models: names,
   secrets: z.record(shortName, secretBinding),
   budget: settledBudget,
+  stuck: settledStuck.partial().optional(),
   tests: settledTests.optional(),
   verifier: verifierChoice,
 });

@@ -218,6 +218,7 @@ function loopTools(
     append: async (event) => store.append(await secrets.maskEvent(event)),
     secrets,
     note: store.note,
+    subscribe: (listener) => store.ledger.subscribe(listener),
     runRole: run,
     loadHarness: (name) => loadHarness(name, shippedImages),
     openRepository: openHostRepository,

@@ -96,8 +96,10 @@ export function roleRunner(tools: {
         fileSize: role.limits.disk,
         wall: role.wall,
         output: role.output,
+        ...(role.watch ? { onOutput: role.watch.printed } : {}),
       });
       entry.sandbox = sandbox;
+      role.watch?.started(sandbox);
       const stop = () => sandbox.end("stopped");
       if (role.signal.aborted) stop();
       // The gateway went while the sandbox was being made.

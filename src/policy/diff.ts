@@ -11,7 +11,7 @@ export interface Change {
   /** `allows`: the new policy gives more. `denies`: it gives less. `changes`: neither can be said. */
   effect: "allows" | "denies" | "changes";
   /** The part of the policy, such as `network`. */
-  section: "network" | "models" | "secrets" | "filesystem" | "budget" | "sandbox" | "tests" | "verifier";
+  section: "network" | "models" | "secrets" | "filesystem" | "budget" | "stuck" | "sandbox" | "tests" | "verifier";
   /** Whether it is proved; else it is only possible. */
   certain: boolean;
   text: string;
@@ -28,6 +28,7 @@ export function diffPolicies(before: Policy, after: Policy): Change[] {
     ...secrets(before, after),
     ...filesystem(before, after),
     ...amounts(before, after),
+    ...stuck(before, after),
     ...others(before, after),
   ];
 }
@@ -146,6 +147,8 @@ const amountText: Record<string, (value: number) => string> = {
   output: showSize,
   memory: showSize,
   disk: showSize,
+  silence: showDuration,
+  upstream: showDuration,
 };
 
 function amounts(before: Policy, after: Policy): Change[] {
@@ -161,6 +164,19 @@ function amounts(before: Policy, after: Policy): Change[] {
       const effect = typeof a !== "number" || typeof b !== "number" ? "changes" : b > a ? "allows" : "denies";
       return [{ effect, section, certain: true, text: `${section}.${key}: ${text(a)} -> ${text(b)}` }];
     });
+  });
+}
+
+/** Thresholds: a larger one lets an executor go on for longer, and none, which 0 says too, for as long as it likes. */
+function stuck(before: Policy, after: Policy): Change[] {
+  const old: Record<string, number | undefined> = before.stuck ?? {};
+  const now: Record<string, number | undefined> = after.stuck ?? {};
+  return names(old, now).flatMap((key): Change[] => {
+    const [a, b] = [old[key] || Number.POSITIVE_INFINITY, now[key] || Number.POSITIVE_INFINITY];
+    if (a === b) return [];
+    const text = (value: number) => (Number.isFinite(value) ? (amountText[key] ?? String)(value) : "not watched");
+    const effect = b > a ? "allows" : "denies";
+    return [{ effect, section: "stuck", certain: true, text: `stuck.${key}: ${text(a)} -> ${text(b)}` }];
   });
 }
 

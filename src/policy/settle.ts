@@ -21,17 +21,18 @@ const patternsMax = 256;
 /** The policy that files make, the most general first. Throws `policy-invalid` where something is missing or unbound. */
 export function settle(name: string, parts: readonly Part[]): Policy {
   const own = parts.at(-1) as Part;
-  const merged: Record<"sandbox" | "filesystem" | "budget" | "verifier", Record<string, unknown>> = {
+  const merged: Record<"sandbox" | "filesystem" | "budget" | "stuck" | "verifier", Record<string, unknown>> = {
     sandbox: {},
     filesystem: {},
     budget: {},
+    stuck: {},
     verifier: {},
   };
   const secrets: Policy["secrets"] = {};
   const guarded = new Set<string>();
   let guards = false;
   for (const { file } of parts) {
-    for (const section of ["sandbox", "filesystem", "budget", "verifier"] as const)
+    for (const section of ["sandbox", "filesystem", "budget", "stuck", "verifier"] as const)
       Object.assign(merged[section], file[section]);
     Object.assign(secrets, file.secrets);
     if (file.filesystem?.protected) guards = true;
@@ -68,6 +69,7 @@ export function settle(name: string, parts: readonly Part[]): Policy {
     // One that was extended and that nothing names any more is not this policy's.
     secrets: boundSecrets(secrets, { network, models }),
     budget: merged.budget as Policy["budget"],
+    ...(Object.keys(merged.stuck).length > 0 ? { stuck: merged.stuck as NonNullable<Policy["stuck"]> } : {}),
     ...(tests ? { tests } : {}),
     verifier: merged.verifier as Policy["verifier"],
   };

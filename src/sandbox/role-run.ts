@@ -4,7 +4,7 @@
  */
 import type { Role } from "../domain/identity.ts";
 import type { ModelRoute, NetworkRule, SecretBinding } from "../domain/policy.ts";
-import type { SandboxMount, SandboxResult } from "./engine.ts";
+import type { Sandbox, SandboxMount, SandboxResult } from "./engine.ts";
 
 /** What a verb answers to the harness. */
 export interface VerbAnswer {
@@ -20,6 +20,14 @@ export interface RoleLane {
   verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
   /** The policy's; a lane gets those that its rules and routes name. Never a value. */
   secrets: Readonly<Record<string, SecretBinding>>;
+}
+
+/** Whoever watches a turn while it runs. */
+export interface RoleWatch {
+  /** The sandbox runs. */
+  started(sandbox: Pick<Sandbox, "id" | "cpuTime">): void;
+  /** It printed something. */
+  printed(): void;
 }
 
 export interface RoleRun {
@@ -39,6 +47,7 @@ export interface RoleRun {
   /** Bytes it may print. */
   output: number;
   lane?: RoleLane;
+  watch?: RoleWatch;
   /** Aborting ends the sandbox as `stopped`. */
   signal: AbortSignal;
 }
