@@ -78,3 +78,8 @@ export async function* lines<T>(state: StateDirectory, path: string): AsyncGener
     answer.destroy();
   }
 }
+
+/** Where the API has what an id names: a plan's begins with `p-`. */
+export function pathOf(id: string): string {
+  return `/v1/${id.startsWith("p-") ? "plans" : "delegations"}/${encodeURIComponent(id)}`;
+}

@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
-import { brief as briefSchema } from "../domain/brief.ts";
+import { brief as briefSchema, type Criterion } from "../domain/brief.ts";
 import { type Delegation, restingStates, stateExitCode } from "../domain/delegation.ts";
-import { SallyportError } from "../domain/error.ts";
+import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { checkSource, parseSource, readText } from "../policy/document.ts";
@@ -24,22 +24,29 @@ interface Options {
 export async function readBrief(path: string): Promise<{ brief: unknown; checkFiles: Record<string, string> }> {
   const source = parseSource(await readText(path, "brief-invalid"), path, "brief-invalid");
   const brief = checkSource(source, briefSchema, "brief-invalid");
-  const names = new Set(
-    brief.accept.flatMap((c) => c.checks.flatMap((check) => ("files" in check ? check.files : []))),
-  );
+  // As it was written: the host reads it again by itself.
+  return { brief: source.raw, checkFiles: await readCheckFiles(brief.accept, path, "brief-invalid") };
+}
+
+/** The files that the checks of criteria name, from beside the file at `path`. */
+export async function readCheckFiles(
+  accept: readonly Criterion[],
+  path: string,
+  code: ErrorCode,
+): Promise<Record<string, string>> {
+  const names = new Set(accept.flatMap((c) => c.checks.flatMap((check) => ("files" in check ? check.files : []))));
   const checkFiles: Record<string, string> = {};
   for (const name of names) {
     try {
       checkFiles[name] = (await readFile(join(dirname(path), name))).toString("base64");
     } catch (cause) {
-      throw new SallyportError("brief-invalid", `the check's file ${name} is not beside ${path}`, {
+      throw new SallyportError(code, `the check's file ${name} is not beside ${path}`, {
         next: "Put it there, or correct its name.",
         cause,
       });
     }
   }
-  // As it was written: the host reads it again by itself.
-  return { brief: source.raw, checkFiles };
+  return checkFiles;
 }
 
 /** Prints what happens to a delegation until it rests. Returns its record. */

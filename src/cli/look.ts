@@ -3,9 +3,10 @@ import type { Command } from "commander";
 import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
-import { call, callRaw, lines } from "./client.ts";
+import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
 import { narrate } from "./narrate.ts";
+import { showPlan } from "./plan-show.ts";
 
 async function list({ state, json }: Globals): Promise<number> {
   const { delegations } = await call<{ delegations: Delegation[] }>(state, "GET", "/v1/delegations");
@@ -28,11 +29,14 @@ function describe(d: Delegation): string[] {
   const lines = [
     `${d.id}  ${d.state}${d.reason ? `: ${d.reason}` : ""}`,
     `  title       ${d.brief.title}`,
+    ...(d.plan ? [`  plan        ${d.plan.id}, ${d.plan.brief ?? "the combined whole"}`] : []),
     `  repository  ${d.repository}`,
     `  base        ${d.base}`,
     `  target      ${d.ref}`,
     `  policy      ${d.policy.name} (${d.policyDigest.slice(0, 12)})`,
-    `  executor    ${d.executor} ${d.images.executor.slice(0, 19)}`,
+    d.images.executor
+      ? `  executor    ${d.executor} ${d.images.executor.slice(0, 19)}`
+      : "  executor    none: the host combined what was approved",
     `  verifier    ${d.policy.verifier.harness} ${d.images.verifier.slice(0, 19)}`,
     `  requests    ${d.sandboxes.reduce((sum, s) => sum + s.requests, 0)}, denied ${d.denials}`,
   ];
@@ -66,7 +70,8 @@ function describe(d: Delegation): string[] {
 }
 
 async function show({ state, json }: Globals, id: string): Promise<number> {
-  const record = await call<Delegation>(state, "GET", `/v1/delegations/${encodeURIComponent(id)}`);
+  if (id.startsWith("p-")) return showPlan({ state, json }, id);
+  const record = await call<Delegation>(state, "GET", pathOf(id));
   if (json) print(record);
   else for (const line of describe(record)) say(line);
   return stateExitCode[record.state];
@@ -74,7 +79,7 @@ async function show({ state, json }: Globals, id: string): Promise<number> {
 
 async function diff({ state, json }: Globals, id: string, options: { attempt?: string }): Promise<number> {
   const query = options.attempt ? `?attempt=${encodeURIComponent(options.attempt)}` : "";
-  const patch = await callRaw(state, "GET", `/v1/delegations/${encodeURIComponent(id)}/diff${query}`);
+  const patch = await callRaw(state, "GET", `${pathOf(id)}/diff${query}`);
   if (json) print({ id, patch: patch.toString("utf8") });
   // A file or pipe gets the patch as it is; a terminal must not be told to do things by it.
   else if (process.stdout.isTTY) process.stdout.write(safe(patch.toString("utf8")));
@@ -83,7 +88,7 @@ async function diff({ state, json }: Globals, id: string, options: { attempt?: s
 }
 
 async function log({ state, json }: Globals, id: string, options: { follow?: boolean }): Promise<number> {
-  const path = `/v1/delegations/${encodeURIComponent(id)}/log?follow=${options.follow === true}`;
+  const path = `${pathOf(id)}/log?follow=${options.follow === true}`;
   for await (const entry of lines<Entry>(state, path)) {
     if (json) process.stdout.write(`${JSON.stringify(entry)}\n`);
     else say(`${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${narrate(entry)}`);
@@ -96,7 +101,7 @@ export function lookCommands(): Command[] {
     command("list", "List the delegations.", ["sallyport list", "sallyport list --json | jq '.[].state'"]).action(
       action(list),
     ),
-    command("show", "Show one delegation; the exit code is its outcome.", ["sallyport show d-abcdefgh23456722"])
+    command("show", "Show one delegation or plan; the exit code is its outcome.", ["sallyport show d-abcdefgh23456722"])
       .argument("<id>")
       .action(action(show)),
     command("diff", "Show a proposal's patch.", ["sallyport diff d-abcdefgh23456722 --attempt 1"])

@@ -10,6 +10,7 @@ import { delegateCommand } from "./delegate.ts";
 import { doctorCommand } from "./doctor.ts";
 import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
+import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
 
 const program = command("sallyport", "A sandbox-first host for harnesses that hire other harnesses.", [
@@ -24,6 +25,7 @@ for (const group of [
   imageCommand(),
   policyCommand(),
   delegateCommand(),
+  planCommand(),
   ...lookCommands(),
   ...decideCommands(),
   auditCommand(),

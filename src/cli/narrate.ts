@@ -37,7 +37,7 @@ export function narrate(entry: Entry): string {
     case "executor.chosen":
       return `attempt ${entry.data.attempt} goes to ${entry.data.executor}: ${entry.data.reasons[0] ?? ""}`;
     case "attempt.started":
-      return `attempt ${entry.data.attempt}: executing`;
+      return `attempt ${entry.data.attempt} begins`;
     case "sandbox.started":
       return `${entry.data.role} sandbox ${entry.data.sandbox} (${entry.data.purpose}): network ${String(entry.data.controls.network)}, ${String(entry.data.controls.user)}, seccomp on, capabilities ${String(entry.data.controls.capabilities)}`;
     case "sandbox.ended":
@@ -75,6 +75,22 @@ export function narrate(entry: Entry): string {
       return `landing given up: ${entry.data.reason}`;
     case "delegation.landed":
       return `LANDED ${short(entry.data.commit)} on ${entry.data.ref}`;
+    case "delegation.bisected":
+      return `bisected in ${entry.data.runs} runs: ${entry.data.message.split("\n")[0]}`;
+    case "plan.accepted": {
+      const { plan, ref, base, findings: found } = entry.data;
+      return `accepted the plan "${plan.title}" for ${ref} at ${short(base)}: ${plan.briefs.map((b) => (b.after.length > 0 ? `${b.id} after ${b.after.join("+")}` : b.id)).join(", ")}${found.length > 0 ? `; ${found.length} warnings` : ""}`;
+    }
+    case "plan.conflicted":
+      return `CONFLICT: what ${entry.data.between.join(" and ")} made does not merge${entry.data.brief ? ` for ${entry.data.brief}` : ""}: ${entry.data.paths.slice(0, 5).join(", ")}`;
+    case "plan.approved":
+      return `PLAN APPROVED: approval ${short(entry.data.approval)} for the combined whole`;
+    case "plan.landed":
+      return `PLAN LANDED ${short(entry.data.commit)} on ${entry.data.ref}`;
+    case "plan.ended":
+      return `PLAN ${entry.data.state.toUpperCase()}: ${entry.data.message}`;
+    case "plan.discarded":
+      return `plan discarded by ${entry.data.by}`;
     case "delegation.rejected":
       return `REJECTED${entry.data.hard ? " for good" : ""}: ${entry.data.message}`;
     case "stuck.detected":

@@ -5,6 +5,7 @@ import {
   type Brief,
   brief as briefSchema,
   type Check,
+  type Criterion,
   candidatesOf,
   checkFiles as checkFilesSchema,
 } from "../domain/brief.ts";
@@ -59,11 +60,19 @@ function parseBrief(request: DelegationRequest): { brief: Brief; checkFiles: Rec
     throw invalid("the files of the checks are not base64 by name", "Send them with `sallyport delegate`.");
   }
   // What no check names is not kept: it would only be carried along.
+  return { brief: parsed.data, checkFiles: neededFiles(parsed.data.accept, files.data) };
+}
+
+/** The files that the checks of criteria name. Throws `brief-invalid` where one was not sent or a pattern is broken. */
+export function neededFiles(
+  accept: readonly Criterion[],
+  files: Readonly<Record<string, string>>,
+): Record<string, string> {
   const needed: Record<string, string> = {};
-  for (const criterion of parsed.data.accept) {
+  for (const criterion of accept) {
     for (const check of criterion.checks) {
       for (const name of "run" in check ? check.files : []) {
-        const content = Object.hasOwn(files.data, name) ? files.data[name] : undefined;
+        const content = Object.hasOwn(files, name) ? files[name] : undefined;
         if (content === undefined) {
           throw invalid(`${criterion.id}: the check's file ${name} was not sent`, "Put it beside the brief.");
         }
@@ -72,7 +81,7 @@ function parseBrief(request: DelegationRequest): { brief: Brief; checkFiles: Rec
       if ("absent" in check) checkPattern(criterion.id, check.absent);
     }
   }
-  return { brief: parsed.data, checkFiles: needed };
+  return needed;
 }
 
 /** A pattern must mean here what it means where it runs: both read it with the `u` flag. */
@@ -99,7 +108,7 @@ function checkPattern(criterion: string, pattern: string): void {
  * A brief that carries a credential is refused without repeating it (ATTACKS S5), and before anything else is said of it:
  * other refusals quote what they found.
  */
-function refuseCredentials(request: DelegationRequest): void {
+export function refuseCredentials(request: DelegationRequest): void {
   const files = textsIn(request.checkFiles).map((file) => Buffer.from(file, "base64").toString("utf8"));
   const texts = textsIn(request.brief);
   const found = [...new Set([...texts, ...files].flatMap(credentialsIn))];
@@ -155,7 +164,10 @@ export function checkRights(planner: string, rights: PlannerRights, repository: 
  * Opens what a planner names, after its canonical path was looked up in the operator's list: of another repository it
  * learns nothing, not even whether it is there, and no git runs in it.
  */
-async function openNamed(request: DelegationRequest, tools: AdmissionTools): Promise<HostRepository> {
+export async function openNamed(
+  request: Pick<DelegationRequest, "repository">,
+  tools: AdmissionTools,
+): Promise<HostRepository> {
   const path = await realpath(request.repository).catch(() => resolve(request.repository));
   checkRepository(tools.planner, tools.rights, path);
   const repository = await openHostRepository(path);
@@ -163,7 +175,7 @@ async function openNamed(request: DelegationRequest, tools: AdmissionTools): Pro
   return repository;
 }
 
-async function loadRole(tools: AdmissionTools, name: string, role: Role): Promise<HarnessFile> {
+export async function loadRole(tools: AdmissionTools, name: string, role: Role): Promise<HarnessFile> {
   const harness = await tools.loadHarness(name);
   if (!harness.roles.includes(role)) {
     throw new SallyportError("brief-invalid", `${name} cannot be ${role}: its roles are ${harness.roles.join(", ")}`, {
@@ -174,7 +186,7 @@ async function loadRole(tools: AdmissionTools, name: string, role: Role): Promis
 }
 
 /** A harness without its model would only use up the attempts. */
-function requireRoute(harness: HarnessFile, policy: Policy): void {
+export function requireRoute(harness: HarnessFile, policy: Policy): void {
   const route = harness.model?.route;
   if (route === undefined || Object.hasOwn(policy.models, route)) return;
   const found = `${harness.name} needs the model route "${route}", which policy ${policy.name} does not give here`;
@@ -199,14 +211,12 @@ export function fullRef(name: string): string {
   return ref;
 }
 
-/** Checks a request from every side and settles what the delegation runs with. */
-export async function admit(
-  request: DelegationRequest,
-  tools: AdmissionTools,
-): Promise<EventData<"delegation.accepted">> {
-  refuseCredentials(request);
-  const { brief, checkFiles } = parseBrief(request);
-  const repository = await openNamed(request, tools);
+/** The base commit, and the branch that the planner may land on. Errors: `ref-invalid`, `ref-refused`. */
+export async function resolveTarget(
+  request: Pick<DelegationRequest, "base" | "onto">,
+  repository: HostRepository,
+  tools: Pick<AdmissionTools, "planner" | "rights">,
+): Promise<{ commit: string; target: string }> {
   const { commit, ref } = await resolveCommit(repository, request.base);
   const target = request.onto ? fullRef(request.onto) : ref;
   if (!target) {
@@ -215,6 +225,19 @@ export async function admit(
     });
   }
   checkRights(tools.planner, tools.rights, repository.path, target);
+  return { commit, target };
+}
+
+/** Checks a request from every side and settles what the delegation runs with; `later`: it starts from a tree still to be made. */
+export async function admit(
+  request: DelegationRequest,
+  tools: AdmissionTools,
+  options: { later?: boolean } = {},
+): Promise<EventData<"delegation.accepted">> {
+  refuseCredentials(request);
+  const { brief, checkFiles } = parseBrief(request);
+  const repository = await openNamed(request, tools);
+  const { commit, target } = await resolveTarget(request, repository, tools);
 
   const policy = narrowPolicy(await tools.loadPolicy(brief.policy), brief);
   const executors = await Promise.all(candidatesOf(brief).map((name) => loadRole(tools, name, "executor")));
@@ -237,7 +260,8 @@ export async function admit(
     verifier: await tools.findImage(policy.verifier.harness),
   };
   const quarantine = await tools.openQuarantine(repository);
-  refuseIdlePatterns(brief, await quarantine.listPaths(await quarantine.treeOf(commit)));
+  // What comes after other briefs meets files that only they make.
+  if (!options.later) refuseIdlePatterns(brief, await quarantine.listPaths(await quarantine.treeOf(commit)));
   return {
     repository: repository.path,
     base: commit,

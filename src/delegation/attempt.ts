@@ -28,6 +28,7 @@ import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } 
 import type { Quarantine } from "../worktree/quarantine.ts";
 import { type ExecutorTurn, runExecutor } from "./executor.ts";
 import { findSecrets } from "./find-secrets.ts";
+import { mergeParts } from "./plan-merge.ts";
 import type { LoopTools } from "./tools.ts";
 
 /** What all attempts of one delegation share. */
@@ -65,7 +66,9 @@ export async function runAttempt(
   tools: LoopTools,
   signal: AbortSignal,
 ): Promise<AttemptOutcome> {
-  const executed = await executeAndCollect(id, number, place, tools, signal);
+  const executed = tools.record(id).plan?.combines
+    ? await combineParts(id, number, place, tools)
+    : await executeAndCollect(id, number, place, tools, signal);
   if ("is" in executed) return executed;
   const { proposal } = executed;
   await tools.append({ type: "proposal.collected", delegation: id, data: { proposal } });
@@ -288,6 +291,23 @@ async function executeAndCollect(
     await destroyLayer(layer);
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** The proposal of a plan's combined whole: no executor, the host merges what was approved. */
+async function combineParts(
+  id: string,
+  number: number,
+  place: AttemptPlace,
+  tools: LoopTools,
+): Promise<AttemptOutcome | { proposal: Proposal }> {
+  const { plan, policy, accepted } = tools.record(id);
+  const { base, quarantine } = place;
+  await tools.append({ type: "attempt.started", delegation: id, data: { attempt: number, from: base.tree } });
+  const whole = await mergeParts(quarantine, base.commit, plan?.combines ?? [], new Date(accepted));
+  if (!("commit" in whole)) throw new SallyportError("worktree-failed", "what merged before does not merge any more");
+  await quarantine.keep(`${id}/${number}`, whole.commit);
+  const collected = { ok: true as const, ...whole, changes: [], ignored: 0, wrote: { files: 0, bytes: 0, paths: [] } };
+  return withPatch(number, collected, place, policy.budget.patch, { sandbox: "", end: "exit", exit: 0 });
 }
 
 /** What goes into the ledger and is hashed there, without any value that the gateway knows (ATTACKS S4). */

@@ -25,6 +25,12 @@ export async function landDelegation(
   ref: string,
   tools: DecideTools,
 ): Promise<{ ref: string; commit: string }> {
+  const { plan } = tools.record(id);
+  if (plan?.brief) {
+    throw new SallyportError("plan-member", `${id} is ${plan.brief} of the plan ${plan.id} and does not land alone`, {
+      next: `Land the plan's combined whole once it is approved: \`sallyport land ${plan.id}\`.`,
+    });
+  }
   // A landing of which nothing more is recorded comes first: two at once are never under way (ATTACKS V7).
   if (tools.record(id).intent) await settleLanding(tools.record(id), tools);
   let record = tools.record(id);

@@ -2,6 +2,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Delegation, executorSpend } from "../domain/delegation.ts";
+import { SallyportError } from "../domain/error.ts";
 import type { SandboxEnd } from "../domain/event.ts";
 import type { HarnessFile } from "../domain/harness.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
@@ -54,6 +55,8 @@ export async function runExecutor(
   signal: AbortSignal,
 ): Promise<ExecutorTurn> {
   const { policy } = record;
+  const image = record.images.executor;
+  if (!image) throw new SallyportError("internal", `${record.id} has no executor`);
   const spent = executorSpend(record);
   const brief = executorBrief(record, attempt);
   const folder = join(place.directory, "brief");
@@ -109,7 +112,7 @@ export async function runExecutor(
       attempt,
       role: "executor",
       purpose: "execute",
-      image: record.images.executor,
+      image,
       command: start.command,
       environment: { ...baseEnvironment(true), ...start.environment },
       directory: "/workspace",

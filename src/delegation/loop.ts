@@ -13,6 +13,7 @@ import { pathMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import { ensureBaseTree } from "../worktree/base-tree.ts";
 import { type AttemptOutcome, type AttemptPlace, failureOf, runAttempt } from "./attempt.ts";
+import { rejectWhole } from "./plan-whole.ts";
 import type { LoopTools, StopReason } from "./tools.ts";
 
 /** Runs a delegation to its rest: an end state or `approved`. Aborting `signal` with a StopReason ends it. */
@@ -20,7 +21,7 @@ export async function runDelegation(id: string, lane: number, tools: LoopTools, 
   const directory = join(tools.directories.lanes, id);
   try {
     await tools.append({ type: "delegation.started", delegation: id, data: { lane } });
-    const { repository: path, base: commit, policy } = tools.record(id);
+    const { repository: path, base: commit, policy, plan } = tools.record(id);
     const repository = await tools.openRepository(path);
     const quarantine = await tools.openQuarantine(repository);
     const treeOf = (visible: readonly string[]) =>
@@ -28,6 +29,7 @@ export async function runDelegation(id: string, lane: number, tools: LoopTools, 
         quarantine,
         directory: tools.directories.trees,
         commit,
+        ...(plan ? { root: plan.root } : {}),
         visible: pathMatcher(visible),
         visibleKey: canonicalJson(visible),
         owner: sandboxOwner,
@@ -55,6 +57,7 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
     if (state !== "preparing") return;
     const number = made.length + 1;
     const last = made.at(-1);
+    if (last?.rejection && tools.record(id).plan?.combines) return rejectWhole(id, place, tools, signal);
     if (await restAfter(id, last, tools)) return;
     if (number > policy.budget.attempts) {
       const message = `none of ${made.length} attempts was approved`;

@@ -33,6 +33,7 @@ const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
   "delegation.stuck": ["preparing", "executing", "collecting"],
   "delegation.over-budget": ["preparing", "executing", "collecting", "testing", "verifying"],
   "delegation.discarded": ["accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved"],
+  "delegation.bisected": ["preparing"],
   "delegation.failed": ["accepted", "preparing", "executing", "collecting", "testing", "verifying"],
 };
 
@@ -95,7 +96,10 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     case "attempt.started": {
       const { attempt, from } = event.data;
       if (attempt !== record.attempts.length + 1) refuse(event, `at attempt ${record.attempts.length}`);
-      return to("executing", { attempts: [...record.attempts, { number: attempt, from, executor: record.executor }] });
+      // A plan's combined whole has no executor: the host makes its proposal.
+      const first = record.plan?.combines ? "collecting" : "executing";
+      const executor = record.plan?.combines ? "" : record.executor;
+      return to(first, { attempts: [...record.attempts, { number: attempt, from, executor }] });
     }
     case "executor.chosen":
       if (event.data.attempt !== record.attempts.length + 1) refuse(event, `at attempt ${record.attempts.length}`);
@@ -137,6 +141,8 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       return to("approved", { approval: event.data });
     case "landing.intended": {
       const { approval, ref } = event.data;
+      // A brief of a plan lands with the whole, or not at all.
+      if (record.plan?.brief) refuse(event, `a part of ${record.plan.id}`);
       if (record.intent) refuse(event, "landing already");
       if (approval !== record.approval?.digest || ref !== record.approval.predicate.ref) {
         refuse(event, "approved for something else");
@@ -166,6 +172,8 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       // The ref may have moved already: first it is settled what became of the landing.
       if (record.intent) refuse(event, "landing");
       return to("discarded", { reason: `discarded by ${event.data.by}` });
+    case "delegation.bisected":
+      return { ...next, bisected: event.data };
     case "delegation.failed":
       return to("failed", { reason: event.data.message });
     case "sandbox.started": {
@@ -221,7 +229,7 @@ function checkApproved(record: Delegation, event: Dated & { type: "delegation.ap
 
 /** The map of all delegations after an event; the map itself is changed in place by the one who owns it. */
 export function apply(delegations: Map<string, Delegation>, event: Dated): void {
-  if (!event.delegation) return;
+  if (!event.delegation?.startsWith("d-")) return;
   const record = step(delegations.get(event.delegation), event);
   if (record) delegations.set(event.delegation, record);
 }

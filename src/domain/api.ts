@@ -1,6 +1,6 @@
 /** The HTTP API's bodies. Schema only. */
 import { z } from "zod";
-import { delegationId } from "./identity.ts";
+import { delegationId, planId } from "./identity.ts";
 
 export const delegateBody = z.strictObject({
   repository: z.string().startsWith("/").max(4096),
@@ -9,6 +9,15 @@ export const delegateBody = z.strictObject({
   brief: z.unknown(),
   checkFiles: z.record(z.string(), z.string()).optional(),
 });
+export const planBody = z.strictObject({
+  repository: z.string().startsWith("/").max(4096),
+  base: z.string().min(1).max(1024).optional(),
+  onto: z.string().min(1).max(1024).optional(),
+  plan: z.unknown(),
+  checkFiles: z.record(z.string(), z.string()).optional(),
+  strict: z.boolean().optional(),
+});
+export const planParams = z.strictObject({ id: planId });
 export const landBody = z.strictObject({ onto: z.string().min(1).max(1024).optional() });
 export const idParams = z.strictObject({ id: delegationId });
 export const waitQuery = z.strictObject({

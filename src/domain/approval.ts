@@ -17,7 +17,12 @@ export const approvalPredicate = z.strictObject({
   testReport: sha256,
   verdict: sha256,
   policy: sha256,
-  images: z.strictObject({ executor: imageDigest, tester: imageDigest, verifier: imageDigest }),
+  images: z.strictObject({
+    executor: imageDigest.optional().describe("Left out where the host itself combined the approved briefs of a plan."),
+    tester: imageDigest,
+    verifier: imageDigest,
+  }),
+  members: z.array(sha256).min(1).optional().describe("The approvals of the briefs that a plan's whole combines."),
   verifier: z.strictObject({ harness: z.string(), image: imageDigest }),
   replaces: sha256.optional().describe("The digest of the approval that this one carries over to another target."),
   issued: z.iso.datetime(),

@@ -42,45 +42,51 @@ export function candidatesOf(brief: { executor: string | readonly string[] }): r
   return typeof brief.executor === "string" ? [brief.executor] : brief.executor;
 }
 
-const briefOf = (budget: typeof writtenBudget | typeof settledBudget) =>
-  z
-    .strictObject({
-      title: z
-        .string()
-        .trim()
-        .min(3)
-        .max(120)
-        .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
-      intent: text(10_000).describe("What this is for. The verifier sees it."),
-      instructions: text(50_000).describe("How to go about it. Only the executor sees it."),
-      accept: z.array(criterion).min(1).max(50),
-      executor: executors,
-      policy: shortName.describe("The operator's policy; the lines below may only narrow it."),
-      writable: z.array(pathPattern).max(256).optional(),
-      visible: z.array(pathPattern).max(256).optional(),
-      network: z.array(networkRule).max(500).optional(),
-      models: z.array(shortName).max(20).optional(),
-      secrets: z
-        .array(shortName)
-        .max(100)
-        .optional()
-        .describe("The policy's secrets that this work may use. Left out: all that its rules and routes name."),
-      budget: budget.partial().optional(),
-      stuck: (budget === writtenBudget ? writtenStuck : settledStuck).partial().optional(),
-      breaks: z
-        .array(text(1000))
-        .max(200)
-        .default([])
-        .describe("Base tests that this change is meant to break, by id."),
-    })
-    .refine((b) => new Set(b.accept.map((a) => a.id)).size === b.accept.length, {
-      message: "two acceptance criteria have the same id",
-      path: ["accept"],
-    });
+/** A criterion as the ledger holds it: in a plan's combined whole it carries its brief's id too, such as `B1-A1`. */
+const settledCriterion = criterion.extend({
+  id: z.string().regex(/^(?:[A-Z][A-Z0-9]{0,5}-)?[A-Z][A-Z0-9]{0,7}$/, "expected an id such as A1 or B1-A1"),
+});
+
+/** The fields of a brief, in the units and with the criteria of one of its forms. */
+export const briefFields = (
+  budget: typeof writtenBudget | typeof settledBudget,
+  criteria: typeof criterion | typeof settledCriterion,
+) =>
+  z.strictObject({
+    title: z
+      .string()
+      .trim()
+      .min(3)
+      .max(120)
+      .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
+    intent: text(10_000).describe("What this is for. The verifier sees it."),
+    instructions: text(50_000).describe("How to go about it. Only the executor sees it."),
+    accept: z.array(criteria).min(1).max(50),
+    executor: executors,
+    policy: shortName.describe("The operator's policy; the lines below may only narrow it."),
+    writable: z.array(pathPattern).max(256).optional(),
+    visible: z.array(pathPattern).max(256).optional(),
+    network: z.array(networkRule).max(500).optional(),
+    models: z.array(shortName).max(20).optional(),
+    secrets: z
+      .array(shortName)
+      .max(100)
+      .optional()
+      .describe("The policy's secrets that this work may use. Left out: all that its rules and routes name."),
+    budget: budget.partial().optional(),
+    stuck: (budget === writtenBudget ? writtenStuck : settledStuck).partial().optional(),
+    breaks: z.array(text(1000)).max(200).default([]).describe("Base tests that this change is meant to break, by id."),
+  });
+
+/** Whether no two criteria have the same id. */
+export const distinctCriteria = (b: { accept: readonly { id: string }[] }) =>
+  new Set(b.accept.map((a) => a.id)).size === b.accept.length;
+const twice = { message: "two acceptance criteria have the same id", path: ["accept"] };
+
 /** A brief as it is written. */
-export const brief = briefOf(writtenBudget);
+export const brief = briefFields(writtenBudget, criterion).refine(distinctCriteria, twice);
 /** A brief once it is read: what the ledger holds. */
-export const settledBrief = briefOf(settledBudget);
+export const settledBrief = briefFields(settledBudget, settledCriterion).refine(distinctCriteria, twice);
 export type Brief = z.infer<typeof brief>;
 
 /** The files that a brief's checks name, by file name, as base64: they travel with the brief. */

@@ -83,6 +83,8 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   /** A landing that was begun and of which nothing more is recorded. */
   intent?: EventData<"landing.intended">;
   landed?: EventData<"delegation.landed">;
+  /** Of a plan's combined whole that is red: which briefs make it so. */
+  bisected?: EventData<"delegation.bisected">;
   reason?: string;
   denials: number;
   /** The last denied requests that differ, newest last; at most five. */

@@ -11,6 +11,7 @@ export const errorCodes = {
   // what the caller wrote is not valid
   usage: exitCode.usage,
   "brief-invalid": exitCode.usage,
+  "plan-invalid": exitCode.usage,
   "policy-invalid": exitCode.usage,
   "config-invalid": exitCode.usage,
   "harness-invalid": exitCode.usage,
@@ -32,6 +33,7 @@ export const errorCodes = {
   "target-moved": exitCode.refused,
   "target-checked-out": exitCode.refused,
   "state-refused": exitCode.refused,
+  "plan-member": exitCode.refused,
   "queue-full": exitCode.refused,
   "ledger-broken": exitCode.rejected,
   // the host's own failures

@@ -5,7 +5,8 @@
 import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
-import { delegationId, imageDigest, objectId, role, sha256, shortName } from "./identity.ts";
+import { imageDigest, objectId, role, sha256, shortName, subjectId } from "./identity.ts";
+import { planBriefId, planEnd, planFinding, planPart, settledPlan } from "./plan.ts";
 import { policy } from "./policy.ts";
 import { finding } from "./rejection.ts";
 import { stuckDetector, stuckSeen } from "./stuck.ts";
@@ -20,7 +21,29 @@ const candidates = z
   .min(1)
   .max(8)
   .optional();
-const images = z.strictObject({ executor: imageDigest, tester: imageDigest, verifier: imageDigest });
+const images = z.strictObject({
+  executor: imageDigest.optional().describe("Left out where no executor works: a plan's combined whole."),
+  tester: imageDigest,
+  verifier: imageDigest,
+});
+
+const accepted = z.strictObject({
+  repository: z.string(),
+  base: objectId,
+  ref: z.string(),
+  planner: z.string(),
+  brief: settledBrief,
+  checkFiles,
+  policy,
+  policyDigest: sha256,
+  briefDigest: sha256,
+  images,
+  candidates,
+  plan: planPart.optional(),
+});
+/** A brief of a plan that was admitted: all of its delegation but where it starts from. */
+const admitted = accepted.omit({ base: true, plan: true });
+export type Admitted = z.infer<typeof admitted>;
 
 /** A proposal: the tree that the host built out of a layer, in quarantine, with its patch. */
 export const proposal = z.strictObject({
@@ -48,19 +71,7 @@ export const events = {
     signature: z.string(),
   }),
 
-  "delegation.accepted": z.strictObject({
-    repository: z.string(),
-    base: objectId,
-    ref: z.string(),
-    planner: z.string(),
-    brief: settledBrief,
-    checkFiles,
-    policy,
-    policyDigest: sha256,
-    briefDigest: sha256,
-    images,
-    candidates,
-  }),
+  "delegation.accepted": accepted,
   "delegation.refused": z.strictObject({ planner: z.string(), code: z.string(), message: z.string() }),
   "delegation.started": z.strictObject({ lane: z.number().int().nonnegative() }),
   "executor.chosen": z.strictObject({
@@ -113,6 +124,34 @@ export const events = {
   "delegation.over-budget": z.strictObject({ attempt, what: z.string() }),
   "delegation.discarded": z.strictObject({ by: z.string() }),
   "delegation.failed": z.strictObject({ code: z.string(), message: z.string() }),
+  "delegation.bisected": z.strictObject({
+    attempt,
+    culprits: z
+      .array(planBriefId)
+      .describe("The briefs of the plan that are red together; none where only the whole is."),
+    runs: z.number().int().nonnegative(),
+    message: z.string().max(4000),
+  }),
+
+  "plan.accepted": z.strictObject({
+    repository: z.string(),
+    base: objectId,
+    ref: z.string(),
+    planner: z.string(),
+    plan: settledPlan,
+    findings: z.array(planFinding).describe("What the lint found and let pass."),
+    briefs: z.array(z.strictObject({ id: planBriefId, delegation: subjectId, admitted })),
+    combined: z.strictObject({ delegation: subjectId, admitted }),
+  }),
+  "plan.conflicted": z.strictObject({
+    brief: planBriefId.optional().describe("The brief that cannot start; left out: the combined whole."),
+    between: z.array(planBriefId).min(1),
+    paths: z.array(z.string().max(4200)).max(100),
+  }),
+  "plan.approved": z.strictObject({ approval: sha256 }),
+  "plan.landed": z.strictObject({ ref: z.string(), commit: objectId }),
+  "plan.ended": z.strictObject({ state: planEnd, message: z.string().max(8000) }),
+  "plan.discarded": z.strictObject({ by: z.string() }),
 
   "sandbox.started": z.strictObject({
     sandbox,
@@ -167,7 +206,7 @@ const eventTypes = Object.keys(events) as [EventType, ...EventType[]];
 export const entryEnvelope = z.strictObject({
   seq: z.number().int().nonnegative(),
   time: z.iso.datetime(),
-  delegation: delegationId.optional(),
+  delegation: subjectId.optional(),
   type: z.enum(eventTypes),
   data: z.unknown(),
   prev: sha256,

@@ -3,6 +3,10 @@ import { z } from "zod";
 
 /** A delegation's id: `d-` and 16 lower-case base-32 characters. Safe as a file name and in a ref. */
 export const delegationId = z.string().regex(/^d-[a-z2-7]{16}$/, "expected a delegation id such as d-abcdefgh23456722");
+/** A plan's id: `p-` and 16 lower-case base-32 characters. */
+export const planId = z.string().regex(/^p-[a-z2-7]{16}$/, "expected a plan's id such as p-abcdefgh23456722");
+/** What a ledger line is about: a delegation, or a plan. */
+export const subjectId = z.string().regex(/^[dp]-[a-z2-7]{16}$/, "expected an id such as d-abcdefgh23456722");
 /** SHA-256 in lower-case hex. */
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits");
 /** A git object id, SHA-1 or SHA-256. */
@@ -29,4 +33,9 @@ export function delegationIdFrom(random: Uint8Array): string {
     id += alphabet[(pair >> (11 - (bit & 7))) & 31];
   }
   return id;
+}
+
+/** A plan's id, drawn like a delegation's. */
+export function planIdFrom(random: Uint8Array): string {
+  return `p-${delegationIdFrom(random).slice(2)}`;
 }

@@ -62,6 +62,7 @@ export async function approvalFacts(
     verdict: digestValue(attempt.verdict),
     policy: digestValue(record.policy),
     images: record.images,
+    ...(record.plan?.combines ? { members: record.plan.combines.map((part) => part.approval) } : {}),
     verifier: { harness: record.policy.verifier.harness, image: record.images.verifier },
   };
 }
@@ -138,7 +139,7 @@ export async function planLanding(
 
 /** Who executed the attempt that is landed: the brief may have named several. */
 const executorOf = (record: Delegation, attempt: number) =>
-  record.attempts.find((a) => a.number === attempt)?.executor ?? record.executor;
+  record.attempts.find((a) => a.number === attempt)?.executor || record.executor;
 
 function commitMessage(record: Delegation, attempt: number, digest: string, predicate: ApprovalPredicate): string {
   return [

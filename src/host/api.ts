@@ -6,6 +6,9 @@ import { restingStates } from "../domain/delegation.ts";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import type { Host } from "./host.ts";
+import { parseRequest } from "./parse-request.ts";
+import { addPlanRoutes } from "./plan-api.ts";
+import { followLog, waitUntil } from "./wait.ts";
 
 const statusOf: Record<number, number> = {
   [exitCode.usage]: 400,
@@ -14,23 +17,6 @@ const statusOf: Record<number, number> = {
   [exitCode.failed]: 500,
 };
 const notFound = 404;
-
-interface Schema<T> {
-  safeParse(
-    value: unknown,
-  ):
-    | { success: true; data: T }
-    | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } };
-}
-
-function parse<T>(schema: Schema<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(
-    (issue) => `${issue.path.map(String).join(".") || "request"}: ${issue.message}`,
-  );
-  throw new SallyportError("request-invalid", problems.slice(0, 10).join("; "), { next: "Correct the request." });
-}
 
 /** The routes over a host. The caller listens. */
 export function buildApi(host: Host): FastifyInstance {
@@ -69,79 +55,40 @@ export function buildApi(host: Host): FastifyInstance {
   app.get("/v1/status", async () => host.status());
   app.get("/v1/delegations", async () => ({ delegations: host.store.list() }));
   app.post("/v1/delegations", async (request, reply) => {
-    const id = await host.delegate(parse(delegateBody, request.body));
+    const id = await host.delegate(parseRequest(delegateBody, request.body));
     return reply.status(201).send({ id });
   });
-  app.get("/v1/delegations/:id", async (request) => host.store.record(parse(idParams, request.params).id));
+  app.get("/v1/delegations/:id", async (request) => host.store.record(parseRequest(idParams, request.params).id));
   app.get("/v1/delegations/:id/wait", async (request) => {
-    const { id } = parse(idParams, request.params);
-    return waitForChange(host, id, parse(waitQuery, request.query));
+    const { id } = parseRequest(idParams, request.params);
+    const { seconds, since } = parseRequest(waitQuery, request.query);
+    const changed = () => {
+      const record = host.store.record(id);
+      return restingStates.has(record.state) || (since !== undefined && record.updated !== since);
+    };
+    await waitUntil(host.store.ledger, (entry) => entry.delegation === id, changed, seconds);
+    return host.store.record(id);
   });
   app.get("/v1/delegations/:id/diff", async (request, reply) => {
-    const { id } = parse(idParams, request.params);
-    return reply.type("text/x-diff; charset=utf-8").send(await host.diff(id, parse(diffQuery, request.query).attempt));
+    const { id } = parseRequest(idParams, request.params);
+    return reply
+      .type("text/x-diff; charset=utf-8")
+      .send(await host.diff(id, parseRequest(diffQuery, request.query).attempt));
   });
   app.get("/v1/delegations/:id/log", async (request, reply) => {
-    const { id } = parse(idParams, request.params);
+    const { id } = parseRequest(idParams, request.params);
     host.store.record(id);
-    const { follow, from } = parse(logQuery, request.query);
-    return reply.type("application/x-ndjson").send(Readable.from(logLines(host, id, from, follow)));
+    const { follow, from } = parseRequest(logQuery, request.query);
+    const which = { from, delegation: id, matches: (entry: Entry) => entry.delegation === id };
+    const ends = () => !follow || restingStates.has(host.store.record(id).state);
+    return reply.type("application/x-ndjson").send(Readable.from(followLog(host.store.ledger, which, ends)));
   });
-  app.post("/v1/delegations/:id/stop", async (request) => host.stop(parse(idParams, request.params).id));
+  app.post("/v1/delegations/:id/stop", async (request) => host.stop(parseRequest(idParams, request.params).id));
   app.post("/v1/delegations/:id/land", async (request) => {
-    const { id } = parse(idParams, request.params);
-    return host.land(id, parse(landBody, request.body ?? {}).onto);
+    const { id } = parseRequest(idParams, request.params);
+    return host.land(id, parseRequest(landBody, request.body ?? {}).onto);
   });
-  app.post("/v1/delegations/:id/discard", async (request) => host.discard(parse(idParams, request.params).id));
+  app.post("/v1/delegations/:id/discard", async (request) => host.discard(parseRequest(idParams, request.params).id));
+  addPlanRoutes(app, host);
   return app;
-}
-
-/** The record as soon as it differs from what the caller knows, or rests, or the time is over. */
-async function waitForChange(host: Host, id: string, query: { seconds: number; since?: string | undefined }) {
-  const changed = () => {
-    const record = host.store.record(id);
-    return restingStates.has(record.state) || (query.since !== undefined && record.updated !== query.since);
-  };
-  if (!changed()) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(finish, query.seconds * 1000);
-      const unsubscribe = host.store.ledger.subscribe((entry) => {
-        if (entry.delegation === id && changed()) finish();
-      });
-      function finish() {
-        clearTimeout(timer);
-        unsubscribe();
-        resolve();
-      }
-    });
-  }
-  return host.store.record(id);
-}
-
-async function* logLines(host: Host, id: string, from: number, follow: boolean): AsyncGenerator<string> {
-  const queue: Entry[] = [];
-  let wake: (() => void) | undefined;
-  const unsubscribe = host.store.ledger.subscribe((entry) => {
-    if (entry.delegation !== id) return;
-    queue.push(entry);
-    wake?.();
-  });
-  try {
-    let last = from - 1;
-    for await (const entry of host.store.ledger.read({ from, delegation: id })) {
-      last = entry.seq;
-      yield `${JSON.stringify(entry)}\n`;
-    }
-    while (follow) {
-      for (let entry = queue.shift(); entry; entry = queue.shift()) {
-        if (entry.seq > last) yield `${JSON.stringify(entry)}\n`;
-      }
-      if (restingStates.has(host.store.record(id).state)) return;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  } finally {
-    unsubscribe();
-  }
 }

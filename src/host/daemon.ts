@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { admit, checkRights, fullRef } from "../delegation/admit.ts";
 import { discardDelegation, landDelegation } from "../delegation/decide.ts";
 import { runDelegation } from "../delegation/loop.ts";
+import { admitPlan } from "../delegation/plan-admit.ts";
 import { isUnfinished } from "../delegation/reduce.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import type { HostConfig } from "../domain/config.ts";
 import { asSallyportError, SallyportError } from "../domain/error.ts";
-import type { EventData } from "../domain/event.ts";
-import { delegationIdFrom } from "../domain/identity.ts";
+import { delegationIdFrom, planIdFrom } from "../domain/identity.ts";
 import { type HostKey, loadHostKey } from "../gate/keys.ts";
 import { startKeeper } from "../gateway/keeper.ts";
 import { type Gateway, startGateway } from "../gateway/process.ts";
@@ -30,6 +30,7 @@ import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources, forgetSourcesOf } from "./keeper-environment.ts";
 import { type Lanes, openLanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
+import { openPlans, type Plans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
 import { startGuard } from "./start-guard.ts";
@@ -175,8 +176,10 @@ async function bringUp(
     run: (id, lane, signal) => withSecrets(id, store, secrets, () => runDelegation(id, lane, tools, signal)),
     onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
   });
-  const host = hostOf({ state, config, store, log, lanes, tools, docker, instance, secrets });
+  const plans = openPlans({ store, lanes, tools, log });
+  const host = hostOf({ state, config, store, log, lanes, tools, docker, instance, secrets, plans });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
+  await plans.advanceAll();
 
   const app = buildApi(host);
   await takeSocket(state.socket);
@@ -190,6 +193,7 @@ async function bringUp(
   async function shutDown(reason: string): Promise<void> {
     log.info({ reason }, "daemon is ending");
     await app.close().catch(() => {});
+    await plans.close();
     await lanes.drain();
     await gateway?.stop().catch(() => {});
     await keeper.stop().catch(() => {});
@@ -231,7 +235,10 @@ function loopTools(
 }
 
 /** A brief in which somebody wrote a value that the host knows is refused, without repeating it (ATTACKS S5). */
-async function refuseSecretsIn(data: EventData<"delegation.accepted">, secrets: HouseSecrets): Promise<void> {
+async function refuseSecretsIn(
+  data: { brief: unknown; checkFiles: Readonly<Record<string, string>> },
+  secrets: HouseSecrets,
+): Promise<void> {
   const files = Object.values(data.checkFiles).map((file) => Buffer.from(file, "base64"));
   const found = await secrets.contains(Buffer.concat([Buffer.from(JSON.stringify(data.brief)), ...files]));
   if (found.length === 0) return;
@@ -268,6 +275,21 @@ async function takeSocket(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
+const isPlan = (id: string) => id.startsWith("p-");
+
+/** A part of a plan that is not over is given up with the whole plan alone: the others count on it. */
+function refuseMember(store: Store, id: string): void {
+  const { plan } = store.record(id);
+  if (!plan || !["running", "approved"].includes(store.plan(plan.id).state)) return;
+  throw new SallyportError(
+    "plan-member",
+    `${id} is a part of the plan ${plan.id}, which is ${store.plan(plan.id).state}`,
+    {
+      next: `Give up the plan: \`sallyport discard ${plan.id}\`; or end this part alone: \`sallyport stop ${id}\`.`,
+    },
+  );
+}
+
 interface HostParts {
   state: StateDirectory;
   config: HostConfig;
@@ -278,11 +300,21 @@ interface HostParts {
   docker: Awaited<ReturnType<typeof connectEngine>>;
   instance: string;
   secrets: HouseSecrets;
+  plans: Plans;
 }
 
 function hostOf(parts: HostParts): Host {
-  const { state, config, store, log, lanes, tools, docker, instance, secrets } = parts;
+  const { state, config, store, log, lanes, tools, docker, instance, secrets, plans } = parts;
   const rights = rightsOf(config, planner);
+  const admission = {
+    planner,
+    rights,
+    loadPolicy: (name: string) => loadPolicy(name, policyDirectories(config, state)),
+    loadHarness: tools.loadHarness,
+    findImage: async (name: string) => (await findImage(docker, name, shippedImages)).digest,
+    openQuarantine: tools.openQuarantine,
+    newId: () => delegationIdFrom(randomBytes(10)),
+  };
   // Two decisions on one repository are made one after the other.
   let deciding: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -306,14 +338,7 @@ function hostOf(parts: HostParts): Host {
     async delegate(request) {
       if (!lanes.hasRoom())
         throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
-      const data = await admit(request, {
-        planner,
-        rights,
-        loadPolicy: (name) => loadPolicy(name, policyDirectories(config, state)),
-        loadHarness: tools.loadHarness,
-        findImage: async (name) => (await findImage(docker, name, shippedImages)).digest,
-        openQuarantine: tools.openQuarantine,
-      });
+      const data = await admit(request, admission);
       const id = delegationIdFrom(randomBytes(10));
       forgetSourcesOf(data.policy);
       try {
@@ -327,8 +352,28 @@ function hostOf(parts: HostParts): Host {
       }
       return id;
     },
+    async acceptPlan(request) {
+      if (!lanes.hasRoom())
+        throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
+      const data = await admitPlan(request, admission);
+      const id = planIdFrom(randomBytes(10));
+      for (const { admitted } of [...data.briefs, data.combined]) {
+        forgetSourcesOf(admitted.policy);
+        try {
+          // Held for as long as it is looked for: each delegation holds its own when it runs.
+          await secrets.hold(id, admitted.policy);
+          await refuseSecretsIn({ brief: data.plan, checkFiles: admitted.checkFiles }, secrets);
+        } finally {
+          secrets.release(id);
+        }
+      }
+      await store.append({ type: "plan.accepted", delegation: id, data });
+      void plans.advance(id);
+      return { id, findings: data.findings };
+    },
+    viewPlan: (id) => plans.view(id),
     async diff(id, attempt) {
-      const record = store.record(id);
+      const record = store.record(isPlan(id) ? store.plan(id).combined.delegation : id);
       const chosen = attempt
         ? record.attempts.find((a) => a.number === attempt)
         : record.attempts.filter((a) => a.proposal).at(-1);
@@ -349,6 +394,14 @@ function hostOf(parts: HostParts): Host {
       return patch.patch;
     },
     async stop(id) {
+      if (isPlan(id)) {
+        if (store.plan(id).state !== "running")
+          throw new SallyportError("state-refused", `${id} is ${store.plan(id).state}: nothing of it runs`, {
+            next: `See \`sallyport show ${id}\`.`,
+          });
+        await plans.discard(id, "stop");
+        return { id, state: store.plan(id).state };
+      }
       const record = store.record(id);
       if (!isUnfinished(record))
         throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, {
@@ -361,13 +414,19 @@ function hostOf(parts: HostParts): Host {
     },
     land: (id, onto) =>
       inTurn(async () => {
-        const record = store.record(id);
+        const record = isPlan(id) ? store.plan(id) : store.record(id);
         const ref = onto ? fullRef(onto) : record.ref;
         checkRights(planner, rights, record.repository, ref);
-        return { id, state: "landed", ...(await landDelegation(id, ref, tools)) };
+        const landed = isPlan(id) ? await plans.land(id, ref) : await landDelegation(id, ref, tools);
+        return { id, state: "landed", ...landed };
       }),
     discard: (id) =>
       inTurn(async () => {
+        if (isPlan(id)) {
+          await plans.discard(id, planner);
+          return { id, state: store.plan(id).state };
+        }
+        refuseMember(store, id);
         if (isUnfinished(store.record(id))) await lanes.stop(id, "discarded");
         const record = store.record(id);
         if (record.state !== "discarded") await discardDelegation(id, planner, tools);

@@ -1,5 +1,8 @@
 /** What the API offers to a planner: the verbs of the host, and nothing that weakens it. */
 import type { DelegationRequest } from "../delegation/admit.ts";
+import type { PlanRequest } from "../delegation/plan-admit.ts";
+import type { PlanFinding } from "../domain/plan.ts";
+import type { PlanView } from "../domain/plan-record.ts";
 import type { Log } from "./log.ts";
 import type { Store } from "./store.ts";
 
@@ -7,6 +10,10 @@ export interface Host {
   store: Store;
   log: Log;
   status(): object;
+  /** Admits a plan; resolves with its id, and what the lint let pass, once it is durable. */
+  acceptPlan(request: PlanRequest): Promise<{ id: string; findings: PlanFinding[] }>;
+  /** A plan with what became of its briefs. Throws `not-found`. */
+  viewPlan(id: string): PlanView;
   /** Admits a brief; resolves with the delegation's id once it is durable. */
   delegate(request: DelegationRequest): Promise<string>;
   /** A proposal's patch; the last one where no attempt is named. */

@@ -4,16 +4,22 @@
  */
 
 import { LedgerGone } from "../delegation/loop.ts";
+import { applyPlan } from "../delegation/plan-reduce.ts";
 import { apply } from "../delegation/reduce.ts";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import { type Entry, type Event, events } from "../domain/event.ts";
+import type { PlanRecord } from "../domain/plan-record.ts";
 import type { Ledger } from "../ledger/open.ts";
 
 export interface Store {
   /** Throws `not-found`. */
   record(id: string): Delegation;
+  find(id: string): Delegation | undefined;
   list(): Delegation[];
+  /** Throws `not-found`. */
+  plan(id: string): PlanRecord;
+  plans(): PlanRecord[];
   append(event: Event): Promise<Entry>;
   note(event: Event): void;
   ledger: Ledger;
@@ -28,10 +34,16 @@ export async function openStore(
   onFault: (error: unknown) => void,
 ): Promise<Store> {
   const durable = new Map<string, Delegation>();
-  for await (const entry of ledger.read()) apply(durable, entry);
+  const plans = new Map<string, PlanRecord>();
+  const follow = (entry: Entry) => {
+    apply(durable, entry);
+    applyPlan(plans, entry);
+  };
+  for await (const entry of ledger.read()) follow(entry);
   // What has been written but is not yet durable: two decisions at once are judged one after the other.
   const pending = new Map(durable);
-  ledger.subscribe((entry) => apply(durable, entry));
+  const pendingPlans = new Map(plans);
+  ledger.subscribe(follow);
   let broken: SallyportError | undefined;
 
   const check = (event: Event) => {
@@ -47,7 +59,9 @@ export async function openStore(
         },
       );
     }
-    apply(pending, { ...event, time: new Date().toISOString() });
+    const dated = { ...event, time: new Date().toISOString() };
+    apply(pending, dated);
+    applyPlan(pendingPlans, dated);
   };
   const fail = (cause: unknown): never => {
     const error =
@@ -70,6 +84,13 @@ export async function openStore(
         throw new SallyportError("not-found", `there is no delegation ${id}`, { next: "See `sallyport list`." });
       return record;
     },
+    find: (id) => durable.get(id),
+    plan(id) {
+      const plan = plans.get(id);
+      if (!plan) throw new SallyportError("not-found", `there is no plan ${id}`, { next: "See `sallyport list`." });
+      return plan;
+    },
+    plans: () => [...plans.values()],
     list: () => [...durable.values()],
     async append(event) {
       check(event);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { canonicalJson } from "../domain/canonical.ts";
 import { SallyportError } from "../domain/error.ts";
 import { type Entry, type Event, events } from "../domain/event.ts";
-import { delegationId } from "../domain/identity.ts";
+import { subjectId } from "../domain/identity.ts";
 import { closingBytes, formLine, type Head, type Sealed } from "./line.ts";
 import { segmentName, syncDirectory } from "./segment.ts";
 
@@ -45,7 +45,7 @@ export function seal(event: Event, now: Date): Sealed {
       next: "This is a fault of Sallyport: nothing was recorded.",
     });
   if (!Object.hasOwn(events, event.type)) throw fault("there is no such type");
-  if (event.delegation !== undefined && !delegationId.safeParse(event.delegation).success)
+  if (event.delegation !== undefined && !subjectId.safeParse(event.delegation).success)
     throw fault("its delegation is not an id");
   const checked = events[event.type].safeParse(event.data);
   if (!checked.success) {

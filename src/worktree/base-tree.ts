@@ -30,6 +30,8 @@ export interface BaseTreeOptions {
   /** Where base trees are kept. */
   directory: string;
   commit: string;
+  /** The host's commit that a commit of the quarantine's own stands on; left out: `commit` is the host's. */
+  root?: string;
   visible: (path: string) => boolean;
   /** Says what `visible` lets through: trees are shared by it. */
   visibleKey: string;
@@ -132,7 +134,7 @@ function checkNames(entries: readonly Entry[], commit: string): void {
 
 async function make(options: BaseTreeOptions, scratch: string): Promise<void> {
   const { quarantine, commit, owner } = options;
-  await assertComplete(quarantine.repository, commit);
+  await assertComplete(quarantine.repository, options.root ?? commit);
   await chmod(scratch, 0o755);
   const tree = await quarantine.treeOf(commit);
   const all = await list(quarantine, tree);

@@ -33,6 +33,8 @@ export type Override =
 export interface CommitPlan {
   tree: string;
   parent: string | null;
+  /** The second parent of a merge. */
+  mergedWith?: string;
   message: string;
   author: { name: string; email: string };
   /** Both dates of the commit, to the second, in UTC. */
@@ -67,6 +69,8 @@ export interface Quarantine {
   writeBlob(bytes: Uint8Array): Promise<string>;
   /** A commit whose id depends on nothing but the plan. */
   commitTree(plan: CommitPlan): Promise<string>;
+  /** Whether a commit is the other or stands on it. */
+  isAncestor(older: string, newer: string): Promise<boolean>;
   /** A pack of what `commit` has and `exclude` has not (`null`: all of it). An error of git's destroys the stream. */
   packFor(commit: string, exclude: string | null): Readable;
   /** Keeps a commit from being collected, under `refs/sallyport/<ref>`. */
@@ -261,6 +265,7 @@ export async function openQuarantine(options: { directory: string; repository: H
     const header = [
       `tree ${id(plan.tree)}`,
       ...(plan.parent === null ? [] : [`parent ${id(plan.parent)}`]),
+      ...(plan.mergedWith === undefined ? [] : [`parent ${id(plan.mergedWith)}`]),
       `author ${stamp}`,
       `committer ${stamp}`,
     ];
@@ -311,6 +316,8 @@ export async function openQuarantine(options: { directory: string; repository: H
       gitLine(["hash-object", "-t", "blob", "-w", "--no-filters", "--stdin"], { ...at, stdin: bytes }),
     keep: async (ref, commit) => void (await runGit(["update-ref", "--no-deref", quarantineRef(ref), id(commit)], at)),
     drop: async (ref) => void (await runGit(["update-ref", "--no-deref", "-d", quarantineRef(ref)], at)),
+    isAncestor: async (older, newer) =>
+      (await runGit(["merge-base", "--is-ancestor", id(older), id(newer)], { ...at, accept: [0, 1] })).code === 0,
     objects: () => openObjects(gitDir),
   };
 }

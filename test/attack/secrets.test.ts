@@ -45,7 +45,7 @@ it("S1: the engine's record of a sandbox, the ledger, the log and every answer h
   expect(JSON.stringify(d)).not.toContain(canary);
   expect(JSON.stringify(host.entries())).not.toContain(canary);
   expect(host.log()).not.toContain(canary);
-  for (const image of Object.values(d.images)) {
+  for (const image of Object.values(d.images).filter((digest) => digest !== undefined)) {
     expect(execFileSync("docker", ["history", "--no-trunc", image]).toString()).not.toContain(canary);
   }
 });

@@ -1,0 +1,38 @@
+/** A plan for people. */
+import { type PlanView, planExitCode } from "../domain/plan-record.ts";
+import { call, pathOf } from "./client.ts";
+import { type Globals, print, say, table } from "./context.ts";
+
+/** Prints a plan; gives the exit code of its state. */
+export async function showPlan({ state, json }: Globals, id: string): Promise<number> {
+  const plan = await call<PlanView>(state, "GET", pathOf(id));
+  if (json) print(plan);
+  else for (const line of describePlan(plan)) say(line);
+  return planExitCode[plan.state];
+}
+
+/** A plan as lines. */
+export function describePlan(plan: PlanView): string[] {
+  const rows = plan.briefs.map((brief) => [
+    brief.id,
+    brief.delegation,
+    brief.state,
+    brief.after.join("+") || "-",
+    `${brief.title}${brief.reason ? `: ${brief.reason.split("\n")[0]}` : ""}`,
+  ]);
+  const { combined } = plan;
+  const whole = ["whole", combined.delegation, combined.state, "-", combined.reason?.split("\n")[0] ?? ""];
+  return [
+    `${plan.id}  ${plan.state}${plan.reason ? `: ${plan.reason}` : ""}`,
+    `  title       ${plan.title}`,
+    `  repository  ${plan.repository}`,
+    `  base        ${plan.base}`,
+    `  target      ${plan.ref}`,
+    ...plan.findings.map((finding) => `  warning     ${finding.message}`),
+    ...(plan.approval ? [`  approval    ${plan.approval}`] : []),
+    ...(plan.landed ? [`  landed      ${plan.landed.commit} on ${plan.landed.ref}`] : []),
+    ...table([["BRIEF", "DELEGATION", "STATE", "AFTER", "TITLE"], ...rows, whole])
+      .split("\n")
+      .map((line) => `  ${line}`),
+  ];
+}

@@ -1,0 +1,68 @@
+/**
+ * The fold of plans: from one plan's record and the next event to the next record. As strict about order as the fold of
+ * delegations: an event that the state does not allow is refused before it is written. Pure.
+ */
+import { SallyportError } from "../domain/error.ts";
+import type { EventType } from "../domain/event.ts";
+import type { PlanRecord, PlanState } from "../domain/plan-record.ts";
+import type { Dated } from "./reduce.ts";
+
+/** From which states an event may come. What is not listed changes no plan. */
+const allowedFrom: Partial<Record<EventType, readonly PlanState[]>> = {
+  "plan.conflicted": ["running"],
+  "plan.approved": ["running"],
+  "plan.ended": ["running"],
+  "plan.landed": ["approved"],
+  "plan.discarded": ["running", "approved", "rejected", "stuck", "over-budget", "failed"],
+};
+
+function refuse(event: Dated, found: string): never {
+  throw new SallyportError(
+    "state-refused",
+    `${event.type} is not possible now: ${event.delegation ?? "no plan"} is ${found}`,
+    { next: "Look at it: `sallyport show ID`." },
+  );
+}
+
+/** The record after an event. Throws `state-refused` where the event cannot follow. */
+export function stepPlan(record: PlanRecord | undefined, event: Dated): PlanRecord | undefined {
+  if (event.type === "plan.accepted") {
+    if (record || !event.delegation) refuse(event, record?.state ?? "unnamed");
+    return {
+      ...event.data,
+      id: event.delegation,
+      state: "running",
+      accepted: event.time,
+      updated: event.time,
+      conflicts: [],
+    };
+  }
+  const allowed = allowedFrom[event.type];
+  if (!record) {
+    if (allowed) refuse(event, "unknown");
+    return record;
+  }
+  if (allowed && !allowed.includes(record.state)) refuse(event, record.state);
+  const next = { ...record, updated: event.time };
+  switch (event.type) {
+    case "plan.conflicted":
+      return { ...next, conflicts: [...record.conflicts, event.data] };
+    case "plan.approved":
+      return { ...next, state: "approved", approval: event.data.approval };
+    case "plan.landed":
+      return { ...next, state: "landed", landed: event.data };
+    case "plan.ended":
+      return { ...next, state: event.data.state, reason: event.data.message };
+    case "plan.discarded":
+      return { ...next, state: "discarded", reason: `discarded by ${event.data.by}` };
+    default:
+      return next;
+  }
+}
+
+/** The map of all plans after an event; changed in place by the one who owns it. */
+export function applyPlan(plans: Map<string, PlanRecord>, event: Dated): void {
+  if (!event.delegation?.startsWith("p-")) return;
+  const record = stepPlan(plans.get(event.delegation), event);
+  if (record) plans.set(event.delegation, record);
+}
