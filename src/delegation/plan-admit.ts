@@ -183,9 +183,9 @@ async function admitWhole(
   const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
   for (const { id, executor } of plan.briefs) {
     // Who did the work does not judge it (ATTACKS V8).
-    if (executor !== verifier.name) continue;
+    if (!candidatesOf({ executor }).includes(verifier.name)) continue;
     throw invalid(
-      `${executor} executes ${id} and would verify the whole`,
+      `${verifier.name} executes ${id} and would verify the whole`,
       "Name another verifier in the plan's policy.",
     );
   }
