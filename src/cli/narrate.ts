@@ -1,7 +1,7 @@
 /** A ledger entry as a line for people. Pure; says nothing that the entry does not. */
 import { candidatesOf } from "../domain/brief.ts";
 import type { Entry } from "../domain/event.ts";
-import { showDuration, showSize } from "../domain/units.ts";
+import { showDuration, showMoney, showSize } from "../domain/units.ts";
 
 const short = (id: string) => id.slice(0, 12);
 
@@ -105,6 +105,14 @@ export function narrate(entry: Entry): string {
       return `discarded by ${entry.data.by}`;
     case "delegation.failed":
       return `FAILED: ${entry.data.message}`;
+    case "budget.reserved":
+      return `reserved ${entry.data.tokens} tokens and ${showMoney(entry.data.microusd)} for ${entry.data.model} on ${entry.data.route}`;
+    case "budget.settled":
+      return `${entry.data.model} ${entry.data.exact ? "used" : "may have used (the reservation is kept)"} ${entry.data.tokens} tokens, ${showMoney(entry.data.microusd)}${entry.data.why ? `: ${entry.data.why}` : ""}`;
+    case "budget.noted":
+      return `the harness was told that ${entry.data.share} % of its budget is spent`;
+    case "budget.refused":
+      return `REFUSED ${entry.data.model} on ${entry.data.route} (${entry.data.code}): ${entry.data.what}`;
     case "delegation.refused":
       return `refused: ${entry.data.message}`;
     case "host.started":

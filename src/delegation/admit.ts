@@ -17,6 +17,7 @@ import type { Role } from "../domain/identity.ts";
 import type { Policy } from "../domain/policy.ts";
 import { digestValue } from "../gate/digest.ts";
 import { cut } from "../gate/printable.ts";
+import { harnessRoutes } from "../policy/harness-route.ts";
 import { narrowPolicy } from "../policy/narrow.ts";
 import { pathMatcher } from "../policy/paths.ts";
 import { type HostRepository, openHostRepository, resolveCommit } from "../worktree/host-repository.ts";
@@ -188,7 +189,8 @@ export async function loadRole(tools: AdmissionTools, name: string, role: Role):
 /** A harness without its model would only use up the attempts. */
 export function requireRoute(harness: HarnessFile, policy: Policy): void {
   const route = harness.model?.route;
-  if (route === undefined || Object.hasOwn(policy.models, route)) return;
+  if (route === undefined) return;
+  if (Object.hasOwn(policy.models, route)) return void harnessRoutes(policy, harness);
   const found = `${harness.name} needs the model route "${route}", which policy ${policy.name} does not give here`;
   throw new SallyportError("policy-invalid", found, {
     next: `Add to the policy: models: { ${route}: { base: "https://…" } }; where the brief says models:, name ${route} there.`,

@@ -144,6 +144,7 @@ async function verify(
   );
   signal.throwIfAborted();
   if (!turn.verdict) {
+    if (turn.reason === "over-budget") return { is: "over-budget", what: `the verifier's ${turn.message}` };
     if (turn.reason === "host")
       throw new SallyportError("sandbox-failed", turn.message, { next: "The next attempt is made by itself." });
     return {
@@ -186,6 +187,7 @@ function mechanicalRules(record: Delegation) {
 function endedWithout(turn: ExecutorTurn, record: Delegation): AttemptOutcome | undefined {
   const { budget, sandbox } = record.policy;
   if (turn.stuck !== undefined) return { is: "stuck", ...turn.stuck };
+  if (turn.over !== undefined) return { is: "over-budget", what: turn.over };
   switch (turn.end) {
     case "exit":
       return undefined;

@@ -5,6 +5,7 @@ import { type Delegation, executorSpend } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { SandboxEnd } from "../domain/event.ts";
 import type { HarnessFile } from "../domain/harness.ts";
+import { harnessRoutes } from "../policy/harness-route.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { VerbAnswer } from "../sandbox/role-run.ts";
@@ -20,6 +21,8 @@ export interface ExecutorTurn {
   exit: number | null;
   /** That it cannot go on: its own word, or what a detector of the host's found. */
   stuck?: { by: "executor" | "host"; reason: string };
+  /** The cap of tokens or money that it met. */
+  over?: string;
 }
 
 export interface ExecutorPlace {
@@ -91,7 +94,6 @@ export async function runExecutor(
       textOf(body) ? { status: 200, body: { ok: true } } : malformed,
   };
   const start = await prepareHarness(harness, executorPrompt(brief), place.directory);
-  const route = harness.model ? policy.models[harness.model.route] : undefined;
   const watching = watchStuck({
     thresholds: policy.stuck ?? {},
     look: () => layerFingerprint(place.layer),
@@ -127,7 +129,7 @@ export async function runExecutor(
       output: policy.budget.output,
       lane: {
         network: policy.network,
-        models: harness.model && route ? { [harness.model.route]: route } : {},
+        models: harnessRoutes(policy, harness),
         requests: Math.max(0, policy.budget.requests - spent.requests),
         secrets: policy.secrets,
         verbs,
@@ -150,6 +152,7 @@ export async function runExecutor(
       end,
       exit: result.exit,
       ...(stuck ? { stuck } : {}),
+      ...(result.over === undefined ? {} : { over: result.over }),
     };
   } finally {
     await watching.end().catch(() => {});

@@ -1,6 +1,6 @@
 /** Admission of a plan: every brief of it as if it came alone, the lint, and the combined whole. Nothing has run yet. */
 
-import { checkFiles as checkFilesSchema } from "../domain/brief.ts";
+import { candidatesOf, checkFiles as checkFilesSchema } from "../domain/brief.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Admitted, EventData } from "../domain/event.ts";
 import { mostCriteria, type Plan, type PlanBrief, type PlanFinding, plan as planSchema } from "../domain/plan.ts";

@@ -7,6 +7,7 @@ import { candidatesOf } from "../domain/brief.ts";
 import { type Attempt, type Delegation, endStates, type State } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Event, EventData, EventType } from "../domain/event.ts";
+import { withReservation, withSettlement } from "./spend.ts";
 
 export type Delegations = ReadonlyMap<string, Delegation>;
 
@@ -65,6 +66,8 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       updated: event.time,
       attempts: [],
       sandboxes: [],
+      spend: {},
+      reservations: {},
       denials: 0,
       denied: [],
       executor: candidatesOf(event.data.brief)[0] ?? "",
@@ -196,6 +199,10 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       if (!denied) return { ...next, sandboxes };
       return { ...next, sandboxes, denials: record.denials + 1, denied: withDenied(record.denied, event.data) };
     }
+    case "budget.reserved":
+      return { ...next, ...withReservation(record, event.data) };
+    case "budget.settled":
+      return { ...next, ...withSettlement(record, event.data) };
     default:
       return next;
   }

@@ -1,6 +1,7 @@
 /** The operator's configuration: who may name what. Schema only. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
+import { written } from "./units.ts";
 
 /** What one planner may do. Left-out lists allow nothing. */
 export const plannerRights = z.strictObject({
@@ -17,6 +18,11 @@ export const plannerRights = z.strictObject({
 });
 export type PlannerRights = z.infer<typeof plannerRights>;
 
+const caps = z.strictObject({
+  tokens: written.count.optional(),
+  usd: written.money.optional().describe("Dollars, such as 5 or 0.50."),
+});
+
 export const hostConfig = z.strictObject({
   version: z.literal(1),
   planners: z
@@ -30,5 +36,14 @@ export const hostConfig = z.strictObject({
     .max(20)
     .default([])
     .describe("Directories of the operator's policies, looked at before the shipped ones."),
+  budgets: z
+    .strictObject({
+      executorDay: z
+        .record(shortName, caps)
+        .default({})
+        .describe("What an executor's models may cost in one day (UTC), over all delegations."),
+    })
+    .default({ executorDay: {} })
+    .describe("Caps beside those of each delegation's policy."),
 });
 export type HostConfig = z.infer<typeof hostConfig>;

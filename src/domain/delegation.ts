@@ -96,6 +96,36 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   /** Whose word `reason` is, where it is stuck. */
   stuckBy?: "executor" | "host";
   sandboxes: SandboxRecord[];
+  /** What its models cost, by role. */
+  spend: Partial<Record<Role, RoleSpend>>;
+  /** Reservations that are not settled: they count as spent. */
+  reservations: Record<string, OpenReservation>;
+}
+
+/** Requests to models that were settled. */
+export interface SpendTotals {
+  requests: number;
+  tokens: number;
+  /** Micro-dollars. */
+  microusd: number;
+  /** Micro-dollars at list price: more than `microusd` where a subscription paid. */
+  list: number;
+  /** Requests whose worst case was kept, since nobody knows what they used. */
+  inexact: number;
+}
+
+/** A role's requests, in all and by attempt. */
+export interface RoleSpend extends SpendTotals {
+  attempts: Record<number, SpendTotals>;
+}
+
+export interface OpenReservation {
+  sandbox: string;
+  role: Role;
+  attempt: number;
+  tokens: number;
+  microusd: number;
+  list: number;
 }
 
 /** One sandbox of a delegation, as far as the ledger tells. */

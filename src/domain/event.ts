@@ -6,6 +6,7 @@ import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
 import { imageDigest, objectId, role, sha256, shortName, subjectId } from "./identity.ts";
+import { modelUsage } from "./model.ts";
 import { planBriefId, planEnd, planFinding, planPart, settledPlan } from "./plan.ts";
 import { policy } from "./policy.ts";
 import { finding } from "./rejection.ts";
@@ -15,6 +16,8 @@ import { verdict } from "./verdict.ts";
 
 const attempt = z.number().int().positive();
 const sandbox = z.string().regex(/^s-[a-z2-7]{16}$/);
+const reservation = z.string().regex(/^r-[a-z2-7]{16}$/);
+const amount = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 /** Where a brief names several executors: each with its image. */
 const candidates = z
   .array(z.strictObject({ executor: shortName, image: imageDigest }))
@@ -57,7 +60,16 @@ export const proposal = z.strictObject({
 });
 export type Proposal = z.infer<typeof proposal>;
 
-export const sandboxEnd = z.enum(["exit", "timeout", "output", "memory", "stopped", "gateway-lost", "failed"]);
+export const sandboxEnd = z.enum([
+  "exit",
+  "timeout",
+  "output",
+  "memory",
+  "stopped",
+  "gateway-lost",
+  "budget",
+  "failed",
+]);
 export type SandboxEnd = z.infer<typeof sandboxEnd>;
 
 export const events = {
@@ -188,6 +200,47 @@ export const events = {
     milliseconds: z.number().int(),
     address: z.string().optional(),
     secret: z.string().optional().describe("The name of the secret that was put in; never a value."),
+  }),
+  "budget.reserved": z.strictObject({
+    sandbox,
+    role,
+    attempt,
+    reservation,
+    route: shortName,
+    model: z.string().max(128),
+    accounts: z.array(z.string().max(200)).max(10).describe("What it counts on."),
+    tokens: amount.describe("The worst case: all that the request can come to."),
+    microusd: amount,
+    list: amount.describe("The worst case at the list price; more than `microusd` where a subscription pays."),
+  }),
+  "budget.settled": z.strictObject({
+    sandbox,
+    role,
+    attempt,
+    reservation,
+    model: z.string().max(128).describe("As the provider named it."),
+    usage: modelUsage.optional().describe("Absent where it is not known: then the reservation is kept."),
+    tokens: amount,
+    microusd: amount,
+    list: amount,
+    exact: z.boolean(),
+    why: z.string().max(200).optional().describe("Why it is not exact, or what was unusual."),
+  }),
+  "budget.noted": z.strictObject({
+    sandbox,
+    role,
+    attempt,
+    share: z.number().int().min(1).max(100).describe("Of a hundred, how much is spent."),
+    text: z.string().max(1000).describe("What the harness was told."),
+  }),
+  "budget.refused": z.strictObject({
+    sandbox,
+    role,
+    attempt,
+    route: shortName,
+    model: z.string().max(128),
+    code: z.string().max(64),
+    what: z.string().max(500),
   }),
   verb: z.strictObject({ sandbox, verb: z.string(), status: z.number().int(), text: z.string().max(4000).optional() }),
 } as const;

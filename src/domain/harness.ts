@@ -1,6 +1,7 @@
 /** The harness file, `images/<name>/harness.yaml`: how one harness is started, by any role. Schema only. */
 import { z } from "zod";
 import { role, shortName } from "./identity.ts";
+import { modelProtocol } from "./model.ts";
 
 /** A file that the harness finds in its home, made from a template. */
 const homeFile = z.strictObject({
@@ -24,7 +25,7 @@ export const harnessFile = z.strictObject({
     .strictObject({
       route: shortName.describe("The policy's model route it uses."),
       name: z.string().min(1).describe("The model it asks for."),
-      protocol: z.enum(["openai-chat", "openai-responses", "anthropic-messages", "gemini"]),
+      protocol: modelProtocol,
     })
     .optional(),
   environment: z

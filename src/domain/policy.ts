@@ -1,6 +1,8 @@
 /** The policy file: what an executor may see, reach, spend and touch. Schema only; meaning is in src/policy/. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
+import { modelException, modelGlob, modelProtocol } from "./model.ts";
+import { priceTable } from "./price.ts";
 import { settledStuck, writtenStuck } from "./stuck.ts";
 import { settled, type Units, written } from "./units.ts";
 
@@ -57,11 +59,43 @@ export const networkRule = z
   .describe("One thing that a sandbox may reach. What no rule names is denied.");
 export type NetworkRule = z.infer<typeof networkRule>;
 
-export const modelRoute = z.strictObject({
-  base: z.url({ protocol: /^https?$/ }).describe("The provider's base URL; requests go to this URL and below it."),
-  addresses: z.array(z.string()).min(1).optional().describe("Exact private addresses the base may resolve to."),
-  secret: shortName.optional().describe("The secret that the gateway puts into every request of this route."),
-});
+function quotaOf(units: Units) {
+  return z.strictObject({
+    requests: units.count.describe("Requests in one window."),
+    window: units.duration.describe("How long a window is; it slides."),
+  });
+}
+
+function routeOf(units: Units) {
+  return z.strictObject({
+    base: z.url({ protocol: /^https?$/ }).describe("The provider's base URL; requests go to this URL and below it."),
+    addresses: z.array(z.string()).min(1).optional().describe("Exact private addresses the base may resolve to."),
+    secret: shortName.optional().describe("The secret that the gateway puts into every request of this route."),
+    protocol: modelProtocol
+      .optional()
+      .describe("What is spoken on it. Left out: known for the providers' own bases, else what the harness speaks."),
+    prices: shortName
+      .optional()
+      .describe("The price table, `prices/<name>.yaml` of a policy directory. A money budget needs one."),
+    models: z.array(modelGlob).min(1).max(200).optional().describe("Globs over the models that may be asked for."),
+    output: units.count.optional().describe("The most tokens of output that one request may ask for."),
+    allow: z
+      .array(modelException)
+      .max(20)
+      .optional()
+      .describe("What the provider may do beyond answering: each is refused unless it is named here."),
+    quota: z
+      .array(quotaOf(units))
+      .min(1)
+      .max(5)
+      .optional()
+      .describe("A subscription: nothing is paid for a request, and so many may be made in a window of time."),
+  });
+}
+/** A model route as it is written. */
+export const writtenRoute = routeOf(written);
+/** A model route once it is read: with its price table, so that what was spent can be told from the ledger alone. */
+export const modelRoute = routeOf(settled).extend({ table: priceTable.optional() });
 export type ModelRoute = z.infer<typeof modelRoute>;
 
 /** Where a secret comes from and how a request carries it. It is bound to the rules and model routes that name it. */
@@ -106,7 +140,6 @@ export const secretBinding = z
 export type SecretBinding = z.infer<typeof secretBinding>;
 
 const paths = z.array(pathPattern).max(256);
-const names = z.record(shortName, modelRoute);
 
 function limitsOf(units: Units) {
   return z.strictObject({
@@ -127,6 +160,12 @@ function budgetOf(units: Units) {
     attempts: z.number().int().min(1).max(20).describe("How often an executor may try, the first time included."),
     patch: units.size.describe("The largest patch that may be proposed."),
     output: units.size.describe("The most a harness may print in one attempt before it is ended."),
+    tokens: units.count
+      .optional()
+      .describe("Tokens of models, of every role and attempt together. 0 means none; left out: not counted against."),
+    usd: units.money
+      .optional()
+      .describe("Dollars for models, of every role and attempt together, such as 0.50. 0 means none."),
   });
 }
 export const writtenBudget = budgetOf(written);
@@ -186,7 +225,8 @@ export const policyFile = z.strictObject({
     .max(5000)
     .optional()
     .describe("What a sandbox may reach: a request that any rule allows. Replaces that of the extended policy whole."),
-  models: names
+  models: z
+    .record(shortName, writtenRoute)
     .optional()
     .describe(
       "Routes to model providers, at /model/<name>/ in the sandbox. Replaces that of the extended policy whole.",
@@ -223,7 +263,7 @@ export const policy = z.strictObject({
   sandbox: limitsOf(settled),
   filesystem: z.strictObject({ visible: paths, writable: paths, protected: paths }),
   network: z.array(networkRule),
-  models: names,
+  models: z.record(shortName, modelRoute),
   secrets: z.record(shortName, secretBinding),
   budget: settledBudget,
   stuck: settledStuck.partial().optional(),
@@ -231,12 +271,6 @@ export const policy = z.strictObject({
   verifier: verifierChoice,
 });
 export type Policy = z.infer<typeof policy>;
-
-/** Keys of the design that this version does not enforce: to accept them silently would promise a control. */
-export const unsupportedPolicyKeys: Record<string, string> = {
-  "budget.tokens": "tokens are not metered by this version",
-  "budget.usd": "money is not metered by this version",
-};
 
 /** The policy file's schema for editors, as JSON Schema (draft 2020-12) of what a person writes. */
 export function policyJsonSchema(): Record<string, unknown> {

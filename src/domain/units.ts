@@ -27,7 +27,13 @@ function unit(units: Record<string, number>, what: string, example: string) {
   });
 }
 
-/** Amounts as people write them: sizes in bytes (`4GiB`), durations in milliseconds (`20m`), counts (`400`, `2M`). */
+/** Micro-dollars of an amount in dollars such as `2` or `0.50`, read digit by digit: a float never enters a sum. */
+function parseMoney(text: string): number | undefined {
+  const match = /^(\d{1,9})(?:\.(\d{1,6}))?$/.exec(text);
+  return match ? Number(match[1]) * 1_000_000 + Number((match[2] ?? "").padEnd(6, "0")) : undefined;
+}
+
+/** Amounts as people write them: sizes in bytes (`4GiB`), durations in milliseconds (`20m`), counts (`400`, `2M`), dollars (`0.50`) in micro-dollars. */
 export const written = {
   size: unit(sizeUnits, "a size", "4GiB or 512KiB"),
   duration: unit(timeUnits, "a duration", "20m or 90s"),
@@ -35,11 +41,22 @@ export const written = {
     z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
     unit(countUnits, "a count", "400 or 2M"),
   ]),
+  money: z.union([z.number(), z.string()]).transform((value, context) => {
+    const parsed = parseMoney(String(value));
+    if (parsed === undefined) {
+      context.addIssue({
+        code: "custom",
+        message: `expected an amount in dollars such as 2 or 0.50, found ${JSON.stringify(value)}`,
+      });
+      return z.NEVER;
+    }
+    return parsed;
+  }),
 };
 
 const whole = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
-/** The same amounts once they are read: whole numbers of bytes, milliseconds, things. */
-export const settled = { size: whole, duration: whole, count: whole };
+/** The same amounts once they are read: whole numbers of bytes, milliseconds, things, micro-dollars. */
+export const settled = { size: whole, duration: whole, count: whole, money: whole };
 
 /** Either form: a schema over amounts is made for one of them. */
 export type Units = typeof written | typeof settled;
@@ -58,4 +75,10 @@ export function showDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${Number((ms / 1000).toFixed(1))} s`;
   return `${Math.floor(ms / 60_000)} m ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** Micro-dollars for people: `$2.00`, `$0.0042`. */
+export function showMoney(microusd: number): string {
+  const digits = String(microusd % 1_000_000).padStart(6, "0");
+  return `$${Math.floor(microusd / 1_000_000)}.${digits.replace(/0{0,4}$/, "")}`;
 }

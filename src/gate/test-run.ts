@@ -99,7 +99,7 @@ export async function runTests(
 
 /** The end of a tester's sandbox where the sandbox brought it about. Throws `sandbox-failed` where the host did. */
 export function ownEnd(
-  end: TestRun["ended"] | "stopped" | "gateway-lost",
+  end: TestRun["ended"] | "stopped" | "gateway-lost" | "budget",
   signal: AbortSignal,
 ): "exit" | "timeout" | "output" | "memory" {
   if (end === "exit" || end === "timeout" || end === "output" || end === "memory") return end;

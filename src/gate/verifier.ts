@@ -9,6 +9,7 @@ import type { HarnessFile } from "../domain/harness.ts";
 import type { Policy } from "../domain/policy.ts";
 import type { TestReport } from "../domain/test-report.ts";
 import { type Verdict, verdict as verdictSchema } from "../domain/verdict.ts";
+import { harnessRoutes } from "../policy/harness-route.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { RunRole, VerbAnswer } from "../sandbox/role-run.ts";
@@ -32,7 +33,7 @@ export type VerifierTurn =
       reason: "verdict-missing" | "verdict-late" | "verdict-malformed" | "verdict-killed";
       message: string;
     }
-  | { verdict?: undefined; reason: "host"; message: string };
+  | { verdict?: undefined; reason: "host" | "over-budget"; message: string };
 
 /** How long a verifier may go on after its verdict, in milliseconds: some harnesses never end by themselves. */
 const graceAfterVerdict = 5000;
@@ -93,7 +94,7 @@ export async function askVerifier(
       lane: {
         // A verifier reaches its model and nothing else: what it could fetch could talk to it.
         network: [],
-        models: harness.model ? pickRoute(policy, harness.model.route) : {},
+        models: harnessRoutes(policy, harness),
         requests: policy.budget.requests,
         secrets: policy.secrets,
         verbs: {
@@ -115,6 +116,7 @@ export async function askVerifier(
     });
     // A verdict that came before the end of the time stands, however the harness ended.
     if (verdict) return { verdict };
+    if (result.over !== undefined) return { reason: "over-budget", message: result.over };
     switch (result.end) {
       case "exit":
         if (malformed > 0)
@@ -139,9 +141,4 @@ export async function askVerifier(
     clearTimeout(grace);
     await rm(context.directory, { recursive: true, force: true });
   }
-}
-
-function pickRoute(policy: Policy, route: string) {
-  const model = policy.models[route];
-  return model ? { [route]: model } : {};
 }

@@ -1,6 +1,7 @@
 /** The gateway's end of the channel to the daemon. */
 import { eventBacklog, eventBatch, eventDelay, verbTime } from "./limits.ts";
 import { type FromGateway, type LaneSpec, readToGateway } from "./messages.ts";
+import type { ReserveAsk, Reserved, SettleReport } from "./model-reserve.ts";
 import type { RequestEvent } from "./record.ts";
 
 export interface Channel {
@@ -9,6 +10,8 @@ export interface Channel {
   refuse(why: string): void;
   emit(event: RequestEvent): void;
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
+  reserve(sandbox: string, ask: ReserveAsk): Promise<Reserved>;
+  settle(sandbox: string, report: SettleReport): void;
   /** Resolves when fewer events wait for the daemon than the bound. */
   room(): Promise<void>;
 }
@@ -21,6 +24,7 @@ export function createChannel(commands: {
   close(sandbox: string): Promise<void>;
 }): Channel {
   const calls = new Map<number, (answer: Answer) => void>();
+  const reserving = new Map<number, (word: Reserved) => void>();
   const waiting: Array<() => void> = [];
   let backlog = 0;
   let nextCall = 0;
@@ -62,7 +66,10 @@ export function createChannel(commands: {
     if (!message) process.exit(1);
     if (message.type === "open") command(message.id, commands.open(message.lane));
     else if (message.type === "close") command(message.id, commands.close(message.sandbox));
-    else {
+    else if (message.type === "reserved") {
+      reserving.get(message.id)?.(message.word);
+      reserving.delete(message.id);
+    } else {
       calls.get(message.id)?.({ status: message.status, body: message.body });
       calls.delete(message.id);
     }
@@ -97,6 +104,15 @@ export function createChannel(commands: {
       send({ type: "verb", id, sandbox, verb, body });
       return promise;
     },
+    // No time of its own: the daemon answers or is gone, and then so is this process.
+    reserve(sandbox, ask) {
+      const { promise, resolve } = Promise.withResolvers<Reserved>();
+      const id = nextCall++;
+      reserving.set(id, resolve);
+      send({ type: "reserve", id, sandbox, ask });
+      return promise;
+    },
+    settle: (sandbox, report) => send({ type: "settle", sandbox, report }),
     async room() {
       while (backlog >= eventBacklog) await new Promise<void>((resume) => waiting.push(resume));
     },

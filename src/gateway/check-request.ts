@@ -32,7 +32,7 @@ export type Checked = { ok: true; target: Target; body: boolean; websocket: bool
 const methods: ReadonlySet<string> = new Set(httpMethod.options);
 const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "CONNECT"]);
 /** The gateway's own authority, spelled exactly so: everything else on loopback is a destination like any other. */
-const ownAuthorities: ReadonlySet<string> = new Set(["127.0.0.1:3128", "localhost:3128", "sallyport"]);
+const ownAuthorities: ReadonlySet<string> = new Set(["127.0.0.1:3128", "localhost:3128", "[::1]:3128", "sallyport"]);
 
 /** Whether an authority is the gateway itself (in any case of the letters). */
 export function isOwn(authority: string): boolean {

@@ -25,6 +25,8 @@ export interface Forward {
   /** Names and values in turn, as prepared. */
   headers: readonly string[];
   body: boolean;
+  /** The body where it was read and checked before; left out: the client's, as it comes. */
+  bytes?: Buffer | undefined;
   scan?: BodyScan | undefined;
   /** Set where the answer has to be scrubbed. */
   scrub?: ResponseScrub | undefined;
@@ -33,10 +35,16 @@ export interface Forward {
   limits?: { request: number; response: number };
 }
 
+/** How an exchange ended. `reached` says that its request began to be written to an open connection. */
+export interface Forwarded extends Outcome {
+  refused?: Refusal;
+  reached: boolean;
+}
+
 /** Resolves when the exchange is over, however it ended; it never rejects. A refusal of the body's scan is `refused`. */
-export function forward(exchange: Forward): Promise<Outcome & { refused?: Refusal }> {
+export function forward(exchange: Forward): Promise<Forwarded> {
   const { request, response, dispatcher, limits = { request: requestBytes, response: responseBytes } } = exchange;
-  const { promise, resolve } = Promise.withResolvers<Outcome & { refused?: Refusal }>();
+  const { promise, resolve } = Promise.withResolvers<Forwarded>();
   let controller: Dispatcher.DispatchController | undefined;
   let status: number | undefined;
   let sent = 0;
@@ -52,7 +60,9 @@ export function forward(exchange: Forward): Promise<Outcome & { refused?: Refusa
     response.off("close", gone);
     body?.destroy();
     answer?.destroy();
-    resolve({ code, ...(status === undefined ? {} : { status }), sent, received, ...(refused ? { refused } : {}) });
+    const reached = controller !== undefined;
+    const said = status === undefined ? {} : { status };
+    resolve({ code, ...said, sent, received, reached, ...(refused ? { refused } : {}) });
   };
   // Ends what is half-way: a client must see that the answer was cut, so its connection is destroyed.
   const cut = (
@@ -78,18 +88,19 @@ export function forward(exchange: Forward): Promise<Outcome & { refused?: Refusa
   };
   response.on("close", gone);
 
-  const body = exchange.body
-    ? meteredBody(exchange.scan, {
-        passed(bytes) {
-          sent += bytes;
-          exchange.count(sent, received);
-          if (sent <= limits.request) return true;
-          cut("request-too-large", 413, `the body is larger than ${limits.request} bytes`);
-          return false;
-        },
-        refuse,
-      })
-    : null;
+  const body =
+    exchange.body && !exchange.bytes
+      ? meteredBody(exchange.scan, {
+          passed(bytes) {
+            sent += bytes;
+            exchange.count(sent, received);
+            if (sent <= limits.request) return true;
+            cut("request-too-large", 413, `the body is larger than ${limits.request} bytes`);
+            return false;
+          },
+          refuse,
+        })
+      : null;
   if (body) {
     body.on("error", () => undefined);
     // A client that goes in the middle of its body must not leave upstream with a whole request.
@@ -139,12 +150,17 @@ export function forward(exchange: Forward): Promise<Outcome & { refused?: Refusa
       {
         path: exchange.path,
         method: exchange.method,
-        headers: exchange.body ? withLength(exchange.headers, request.rawHeaders) : (exchange.headers as string[]),
-        body,
+        headers:
+          exchange.body && !exchange.bytes
+            ? withLength(exchange.headers, request.rawHeaders)
+            : (exchange.headers as string[]),
+        body: exchange.bytes ?? body,
       },
       {
         onRequestStart(started) {
           controller = started;
+          sent += exchange.bytes?.length ?? 0;
+          exchange.count(sent, received);
           if (over) started.abort(new Error("client-gone"));
         },
         onResponseStart(_, code, headers) {

@@ -1,5 +1,6 @@
 /** The seam between a lane and the process around it, so that a lane knows neither the daemon nor the policy's code. */
 import type { Decisions } from "./decisions.ts";
+import type { ReserveAsk, Reserved, SettleReport } from "./model-reserve.ts";
 import type { RequestEvent } from "./record.ts";
 import type { Lookup } from "./resolve.ts";
 import type { MakeTransform } from "./transform.ts";
@@ -16,6 +17,10 @@ export interface LaneServices {
   emit(event: RequestEvent): void;
   /** Asks the daemon; resolves with its status and body. */
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
+  /** Reserves the worst case of a request to a model: durable when it resolves. */
+  reserve(sandbox: string, ask: ReserveAsk): Promise<Reserved>;
+  /** Says how a reserved request ended. */
+  settle(sandbox: string, report: SettleReport): void;
   /** Resolves when the daemon's record keeps up: nothing is decided that could not be recorded. */
   room(): Promise<void>;
   now(): number;

@@ -305,6 +305,7 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
       const done = Promise.all(
         [server, ...extras].map((one) => new Promise<void>((resolve) => one.close(() => resolve()))),
       );
+      serve.close();
       for (const record of [...records]) record.abandon("lane-closed");
       for (const socket of sockets) socket.destroy();
       upstream.destroy();

@@ -64,3 +64,13 @@ export const leafContexts = 256;
 export const handshakeTime = 10_000;
 /** Milliseconds for upstream to answer a WebSocket's handshake. */
 export const webSocketAnswer = 30_000;
+/** Bytes of a request to a model. */
+export const modelBytes = 16 * 1024 ** 2;
+/** Bytes of such requests that one lane can have in work at once. */
+export const laneModelBytes = 32 * 1024 ** 2;
+/** Nesting of such a request's JSON. */
+export const modelDepth = 128;
+/** Milliseconds in which such a request's body must have arrived. */
+export const modelBodyTime = 60_000;
+/** Bytes of one event of an answer, or of an answer that is no stream, that are read for the usage in it. */
+export const usageBytes = 16 * 1024 ** 2;

@@ -14,6 +14,7 @@ import { createLane, type Lane } from "./lane.ts";
 import { createLaneCa } from "./lane-ca.ts";
 import { laneDescriptors } from "./limits.ts";
 import { checkLane, type LaneSpec } from "./messages.ts";
+import type { Reserved } from "./model-reserve.ts";
 import { permittedNames } from "./name-constraints.ts";
 import { dropPrivileges, findPrivileges, readLimits, readStatus } from "./privileges.ts";
 import { openSecretService } from "./secret-service.ts";
@@ -51,6 +52,11 @@ async function openLane(lane: LaneSpec): Promise<void> {
       makeTransform: secretTransform(vault),
       emit: (event) => channel.emit({ ...event, url: vault.mask(event.url) }),
       callVerb: channel.callVerb,
+      // What is reserved is written down: no value may be in it (ATTACKS S4).
+      reserve: async (sandbox, ask) =>
+        vault.mask(ask.model) === ask.model ? channel.reserve(sandbox, ask) : secretModel(ask.route),
+      settle: (sandbox, report) =>
+        channel.settle(sandbox, report.model === undefined ? report : { ...report, model: vault.mask(report.model) }),
       room: channel.room,
       now: () => performance.now(),
     },
@@ -71,6 +77,11 @@ async function openLane(lane: LaneSpec): Promise<void> {
     await opened.close();
     throw error;
   }
+}
+
+function secretModel(route: string): Reserved {
+  const why = "the model's name holds a secret";
+  return { ok: false, status: 403, code: "model-refused", rule: `models.${route}`, why, next: "Ask for a model." };
 }
 
 /** Only TLS that is passed through shows a certificate of someone else's: then the host's authorities are needed too. */

@@ -5,6 +5,14 @@
 import { type EventData, events } from "../domain/event.ts";
 import { type Role, role } from "../domain/identity.ts";
 import { type ModelRoute, modelRoute, type NetworkRule, networkRule } from "../domain/policy.ts";
+import {
+  type ReserveAsk,
+  type Reserved,
+  readAsk,
+  readReport,
+  readReserved,
+  type SettleReport,
+} from "./model-reserve.ts";
 import { checkRoute } from "./model-route.ts";
 import { checkLaneSecrets, type LaneSecrets } from "./secret-lane.ts";
 import { verbNames } from "./verbs.ts";
@@ -26,14 +34,17 @@ export interface LaneSpec {
 export type ToGateway =
   | { type: "open"; id: number; lane: LaneSpec }
   | { type: "close"; id: number; sandbox: string }
-  | { type: "answer"; id: number; status: number; body: unknown };
+  | { type: "answer"; id: number; status: number; body: unknown }
+  | { type: "reserved"; id: number; word: Reserved };
 
 export type FromGateway =
   | { type: "ready" }
   | { type: "refused"; why: string }
   | { type: "done"; id: number; failure: string | undefined }
   | { type: "events"; events: EventData<"request">[] }
-  | { type: "verb"; id: number; sandbox: string; verb: string; body: unknown };
+  | { type: "verb"; id: number; sandbox: string; verb: string; body: unknown }
+  | { type: "reserve"; id: number; sandbox: string; ask: ReserveAsk }
+  | { type: "settle"; sandbox: string; report: SettleReport };
 
 type Fields = { [key: string]: unknown };
 const isFields = (value: unknown): value is Fields =>
@@ -75,6 +86,8 @@ export function readToGateway(value: unknown): ToGateway | undefined {
   if (value.type === "answer" && isCount(value.status) && value.status >= 200 && value.status <= 599) {
     return { type: "answer", id, status: value.status, body: value.body };
   }
+  const word = value.type === "reserved" ? readReserved(value.word) : undefined;
+  if (word) return { type: "reserved", id, word };
   return undefined;
 }
 
@@ -103,6 +116,14 @@ export function readFromGateway(value: unknown): FromGateway | undefined {
     verbNames.has(value.verb)
   ) {
     return { type: "verb", id: value.id, sandbox: value.sandbox, verb: value.verb, body: value.body };
+  }
+  if (value.type === "reserve" && isCount(value.id) && isSandboxId(value.sandbox)) {
+    const ask = readAsk(value.ask);
+    if (ask) return { type: "reserve", id: value.id, sandbox: value.sandbox, ask };
+  }
+  if (value.type === "settle" && isSandboxId(value.sandbox)) {
+    const report = readReport(value.report);
+    if (report) return { type: "settle", sandbox: value.sandbox, report };
   }
   return undefined;
 }

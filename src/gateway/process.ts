@@ -15,6 +15,7 @@ import {
   readFromGateway,
   type ToGateway,
 } from "./messages.ts";
+import type { ReserveAsk, Reserved, SettleReport } from "./model-reserve.ts";
 import { findPrivileges, readStatus, startingCapabilities } from "./privileges.ts";
 import { type SecretHouse, secretHouse } from "./secret-house.ts";
 import { houseDescriptor, keeperDescriptor } from "./secret-service.ts";
@@ -29,6 +30,10 @@ export interface GatewayOptions {
   gid: number;
   onRequest: (event: EventData<"request">) => void;
   onVerb: (call: { sandbox: string; verb: string; body: unknown }) => Promise<{ status: number; body: unknown }>;
+  /** Reserves the worst case of a request to a model; resolves when it is durable. Left out: no model is asked anything. */
+  onReserve?: (call: { sandbox: string; ask: ReserveAsk }) => Promise<Reserved>;
+  /** How a reserved request ended; the last of a lane comes before its closing resolves. */
+  onSettle?: (call: { sandbox: string; report: SettleReport }) => void;
   /** Called once, with a reason, if the process ends in any way but `stop`. */
   onExit: (reason: string) => void;
   log?: (line: object) => void;
@@ -125,6 +130,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         if (lanes.has(event.sandbox)) options.onRequest(event);
         else end("it reported on a sandbox without a lane");
       }
+    } else if (message.type === "reserve" || message.type === "settle") {
+      if (!lanes.has(message.sandbox)) end("it spent for a sandbox without a lane");
+      else if (message.type === "reserve") void answerReserve(message);
+      else options.onSettle?.(message);
     } else if (lanes.get(message.sandbox)?.verbs.includes(message.verb)) {
       void answerVerb(message);
     } else end("it passed on a verb that the lane has not");
@@ -144,6 +153,29 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." },
       });
     }
+  }
+
+  async function answerReserve({ id, sandbox, ask }: FromGateway & { type: "reserve" }): Promise<void> {
+    let word: Reserved | undefined;
+    try {
+      word = await options.onReserve?.({ sandbox, ask });
+    } catch (error) {
+      options.log?.({ from: "gateway", reserve: ask.route, sandbox, error: String(error) });
+    }
+    // What could not be reserved does not go out (invariant 8).
+    const why = "the host could not reserve what this request may cost";
+    send({
+      type: "reserved",
+      id,
+      word: word ?? {
+        ok: false,
+        status: 503,
+        code: "budget-unavailable",
+        rule: "budget",
+        why,
+        next: "Try again later.",
+      },
+    });
   }
 
   const timer = setTimeout(() => end("it did not start in time"), startTime);

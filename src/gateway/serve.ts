@@ -8,10 +8,12 @@ import type { CanonicalRequest } from "./decisions.ts";
 import { answerBare, answerDenial, type Denial } from "./denial.ts";
 import { forward } from "./forward.ts";
 import { requestHeaders } from "./headers.ts";
+import { answerRefusal } from "./model-refusal.ts";
 import { isModelPath, routeModel } from "./model-route.ts";
 import type { Way } from "./reach.ts";
 import type { Record } from "./record.ts";
 import { type Exchange, forbidden, type Grant, type RawCall, type ServeContext, uncanonical } from "./serve-context.ts";
+import { createServeModel } from "./serve-model.ts";
 import { createServeVerb } from "./serve-verb.ts";
 import type { Prepared } from "./transform.ts";
 import { originOf } from "./upstream.ts";
@@ -21,6 +23,8 @@ import { carryWebSocket } from "./websocket.ts";
 export interface Serve {
   request(exchange: Exchange): Promise<void>;
   webSocket(call: RawCall): Promise<void>;
+  /** Settles what is under way: the lane ends. */
+  close(): void;
 }
 
 type Granted = { ok: true; grant: Grant } | { ok: false; shown?: string; denial: Denial };
@@ -28,12 +32,17 @@ type Granted = { ok: true; grant: Grant } | { ok: false; shown?: string; denial:
 export function createServe(context: ServeContext): Serve {
   const { spec, services, rules, reach, upstream, transform } = context;
   const verbs = createServeVerb(context, refuse);
+  const modelCalls = createServeModel(context, prepare);
 
   /** Ends a request with a denial. What was refused with a body unread cannot keep its connection. */
   async function refuse(exchange: Exchange, denial: Denial): Promise<void> {
     if (context.over() || verbs.over()) await delayOverBudget();
-    const unread = !exchange.checked.ok || exchange.checked.body;
-    answerDenial(exchange.response, denial, unread || denial.status === 429);
+    const { checked, response } = exchange;
+    const close = !checked.ok || checked.body || denial.status === 429;
+    const protocol =
+      checked.ok && checked.target.form === "own" ? modelCalls.protocolOf(checked.target.path) : undefined;
+    if (protocol === undefined) answerDenial(response, denial, close);
+    else answerRefusal(response, protocol, denial, close);
   }
 
   async function request(exchange: Exchange): Promise<void> {
@@ -51,6 +60,7 @@ export function createServe(context: ServeContext): Serve {
       return refuse(exchange, denial);
     };
     if (!found.ok) return denied(found.denial);
+    if ("model" in found.grant.by && (await modelCalls.carry(exchange, found.grant, record))) return;
     const ready = await prepare(found.grant, head.rawHeaders, record);
     if (exchange.response.destroyed) return record.abandon("client-gone");
     if (!ready.ok) return denied(ready.denial);
@@ -159,6 +169,7 @@ export function createServe(context: ServeContext): Serve {
     { request, rule, by, addresses }: Grant,
     rawHeaders: readonly string[],
     record: Record,
+    plain = transform.active,
   ): Promise<{ ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: Denial }> {
     const reached = await reach(request, addresses, rule);
     if (!reached.ok) return reached;
@@ -168,7 +179,7 @@ export function createServe(context: ServeContext): Serve {
       const made = transform.prepare({
         canonical: request,
         by,
-        headers: requestHeaders(rawHeaders, transform.active),
+        headers: requestHeaders(rawHeaders, plain),
         target: request.query === "" ? request.path : `${request.path}?${request.query}`,
       });
       prepared = made instanceof Promise ? await made : made;
@@ -184,7 +195,7 @@ export function createServe(context: ServeContext): Serve {
     return { ok: true, way: reached.way, prepared };
   }
 
-  return { request, webSocket };
+  return { request, webSocket, close: modelCalls.close };
 }
 
 /** A canonical request as it is recorded. */

@@ -23,7 +23,9 @@ import { findImage } from "../sandbox/images/find.ts";
 import { loadHarness } from "../sandbox/images/harness.ts";
 import { openHostRepository } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
+import { accountsFor } from "./accounts.ts";
 import { buildApi } from "./api.ts";
+import { openBudgets } from "./budgets.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedImages } from "./config.ts";
 import type { Host } from "./host.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
@@ -105,6 +107,12 @@ async function bringUp(
     stopping ??= shutDown(reason);
     return stopping;
   };
+  const budgets = openBudgets({
+    append: (event) => store.append(event),
+    note: (event) => store.note(event),
+    now: () => new Date(),
+    onOver: (sandbox) => runner.overBudget(sandbox),
+  });
   const store = await openStore(
     ledger,
     (error) => {
@@ -112,7 +120,9 @@ async function bringUp(
       void stop("ledger failed");
     },
     (error) => log.error({ err: error }, "an event was not noted"),
+    budgets.replay,
   );
+  budgets.start();
   await store.append({ type: "host.started", data: { version, keyid: key.keyid, pid: process.pid } });
   await sweepInstances(state, engine, store);
 
@@ -132,6 +142,7 @@ async function bringUp(
     instance,
     note: store.note,
     secrets,
+    budgets: { ...budgets, accountsOf: accountsFor(config, store) },
     gateway: async () => {
       if (stopping) throw gatewayGone();
       return gateway ?? next.promise;
@@ -147,6 +158,8 @@ async function bringUp(
         if (delegation) store.note({ type: "request", delegation, data });
       },
       onVerb: (call) => runner.onVerb(call),
+      onReserve: budgets.reserve,
+      onSettle: budgets.settle,
       onExit: (reason) => {
         gateway = undefined;
         runner.gatewayLost();

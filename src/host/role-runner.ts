@@ -1,15 +1,18 @@
 /** One role's turn: gateway lane, sandbox, and what the ledger says about both. The only place that knows all three. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import type { BudgetAccount } from "../domain/budget.ts";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import type { Event } from "../domain/event.ts";
 import { delegationIdFrom } from "../domain/identity.ts";
+import type { ModelRoute } from "../domain/policy.ts";
 import type { Gateway } from "../gateway/process.ts";
 import { bindSecrets } from "../gateway/secret-lane.ts";
 import { laneFiles, transparentFor } from "../gateway/transparent.ts";
 import type { Sandbox, SandboxEngine } from "../sandbox/engine.ts";
 import { sandboxPaths } from "../sandbox/hardening.ts";
 import type { RoleRun, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
+import type { Budgets } from "./budgets.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 
 export interface RoleRunner {
@@ -18,6 +21,8 @@ export interface RoleRunner {
   onVerb(call: { sandbox: string; verb: string; body: unknown }): Promise<VerbAnswer>;
   /** A request that the gateway decided. */
   delegationOf(sandbox: string): string | undefined;
+  /** A cap of tokens or money was met: the sandbox ends now. */
+  overBudget(sandbox: string): void;
   /** The way out is gone: every sandbox ends now. */
   gatewayLost(): void;
   running(): number;
@@ -38,6 +43,8 @@ export function roleRunner(tools: {
   instance: string;
   note: (event: Event) => void;
   secrets: Pick<HouseSecrets, "mask" | "maskOutput">;
+  /** Counts what models cost, and knows on which accounts. Left out: no model is asked anything. */
+  budgets?: Pick<Budgets, "open" | "close"> & { accountsOf(role: RoleRun, now: Date): readonly BudgetAccount[] };
 }): RoleRunner {
   const live = new Map<string, Live>();
 
@@ -65,11 +72,20 @@ export function roleRunner(tools: {
           sandbox: id,
           role: role.role,
           network: [...network],
-          models: { ...models },
+          models: withoutTables(models),
           requests,
           verbs: Object.keys(verbs),
           ...(bound ? { secrets: bound.secrets } : {}),
         };
+        const { accounts = [] } = role.lane;
+        tools.budgets?.open({
+          sandbox: id,
+          delegation,
+          role: role.role,
+          attempt: role.attempt,
+          models,
+          accounts: (now) => [...(tools.budgets?.accountsOf(role, now) ?? []), ...accounts],
+        });
         const gateway = await tools.gateway();
         const { directory } = await gateway.openLane(lane);
         holder = gateway;
@@ -123,6 +139,7 @@ export function roleRunner(tools: {
       // A socket that is not the one that was opened (ATTACKS F9) fails the attempt, once its end is written down.
       const tampered = await closeLane(holder, id);
       holder = undefined;
+      const over = tools.budgets?.close(id);
       const head = await tools.secrets.maskOutput(ended.output.head);
       const tail = await tools.secrets.maskOutput(ended.output.tail);
       const result = { ...ended, output: { ...ended.output, head, tail } };
@@ -134,9 +151,10 @@ export function roleRunner(tools: {
         data: { sandbox: id, end, exit, milliseconds, output: { bytes: output.bytes, digest: output.digest, kept } },
       });
       if (tampered && end !== "gateway-lost") throw tampered;
-      return { ...result, sandbox: id };
+      return { ...result, sandbox: id, ...(over === undefined ? {} : { over }) };
     } finally {
       await closeLane(holder, id);
+      tools.budgets?.close(id);
       live.delete(id);
     }
   }
@@ -165,6 +183,7 @@ export function roleRunner(tools: {
       return answer;
     },
     delegationOf: (sandbox) => live.get(sandbox)?.delegation,
+    overBudget: (sandbox) => live.get(sandbox)?.sandbox?.end("budget"),
     gatewayLost() {
       for (const entry of live.values()) {
         if (!entry.hasLane) continue;
@@ -174,6 +193,11 @@ export function roleRunner(tools: {
     },
     running: () => live.size,
   };
+}
+
+/** What the gateway needs of the routes: prices are the daemon's business. */
+function withoutTables(models: Readonly<Record<string, ModelRoute>>): Record<string, ModelRoute> {
+  return Object.fromEntries(Object.entries(models).map(([name, { table: _, ...route }]) => [name, route]));
 }
 
 /** Closes a lane on the gateway that opened it; gives what went wrong. */

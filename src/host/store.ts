@@ -27,11 +27,12 @@ export interface Store {
   readonly broken: SallyportError | undefined;
 }
 
-/** Folds the whole ledger and follows it. */
+/** Folds the whole ledger and follows it. `replay` is given each entry that is there already. */
 export async function openStore(
   ledger: Ledger,
   onBroken: (error: SallyportError) => void,
   onFault: (error: unknown) => void,
+  replay: (entry: Entry) => void = () => undefined,
 ): Promise<Store> {
   const durable = new Map<string, Delegation>();
   const plans = new Map<string, PlanRecord>();
@@ -39,7 +40,10 @@ export async function openStore(
     apply(durable, entry);
     applyPlan(plans, entry);
   };
-  for await (const entry of ledger.read()) follow(entry);
+  for await (const entry of ledger.read()) {
+    follow(entry);
+    replay(entry);
+  }
   // What has been written but is not yet durable: two decisions at once are judged one after the other.
   const pending = new Map(durable);
   const pendingPlans = new Map(plans);

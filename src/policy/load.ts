@@ -8,9 +8,10 @@ import { basename, dirname, join } from "node:path";
 import { canonicalJson } from "../domain/canonical.ts";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import { shortName } from "../domain/identity.ts";
-import { type Policy, type PolicyFile, policyFile, unsupportedPolicyKeys } from "../domain/policy.ts";
+import { type Policy, type PolicyFile, policyFile } from "../domain/policy.ts";
 import { checkSource, documentError, parseSource, readText } from "./document.ts";
 import { type KeyPath, nearest, type Problem } from "./issues.ts";
+import { loadTables } from "./prices.ts";
 import { fileProblems } from "./rules.ts";
 import { type Part, settle, whereSettled } from "./settle.ts";
 
@@ -117,8 +118,10 @@ async function load(path: string, directories: readonly string[]): Promise<Loade
     }
   }
   const own = parts.at(-1) as Part;
+  const models = parts.findLast(({ file }) => file.models !== undefined)?.file.models ?? {};
+  const prices = await loadTables(models, directories);
   return {
-    policy: settle(basename(path).replace(/\.yaml$/, ""), parts),
+    policy: settle(basename(path).replace(/\.yaml$/, ""), parts, prices),
     expect: own.file.expect ?? [],
     files: parts.map(({ source }) => source.file),
     whereExpected: (index) => own.source.where(["expect", index]),
@@ -128,7 +131,7 @@ async function load(path: string, directories: readonly string[]): Promise<Loade
 
 async function readPart(path: string): Promise<Part> {
   const source = parseSource(await readText(path, code), path, code);
-  const file = checkSource(source, policyFile, code, unsupportedPolicyKeys);
+  const file = checkSource(source, policyFile, code);
   const problems: Problem[] = fileProblems(file, source.raw);
   if (problems.length > 0) throw documentError(source, problems, code);
   return { source, file };

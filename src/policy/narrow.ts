@@ -9,6 +9,7 @@ import type { Budget, NetworkRule, Policy } from "../domain/policy.ts";
 import { patternCovered, ruleCovered } from "./cover.ts";
 import { whereIn } from "./document.ts";
 import { type KeyPath, showPath } from "./issues.ts";
+import { meteringProblems } from "./prices.ts";
 import { patternProblems, ruleProblems } from "./rules.ts";
 import { secretReferences } from "./secret-reference.ts";
 import { boundSecrets } from "./secret-use.ts";
@@ -43,11 +44,11 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
       throw widened(policy, brief, ["secrets", index], name, Object.keys(policy.secrets));
   });
   const budget: Budget = { ...policy.budget };
-  for (const key of Object.keys(policy.budget) as (keyof Budget)[]) {
-    const asked = brief.budget?.[key];
+  for (const [key, asked] of Object.entries(brief.budget ?? {}) as [keyof Budget, number | undefined][]) {
     if (asked === undefined) continue;
-    if (!(asked <= policy.budget[key]))
-      throw widened(policy, brief, ["budget", key], String(asked), [`at most ${policy.budget[key]}`]);
+    // What the policy does not cap, a brief may.
+    const ceiling = policy.budget[key] ?? Number.POSITIVE_INFINITY;
+    if (!(asked <= ceiling)) throw widened(policy, brief, ["budget", key], String(asked), [`at most ${ceiling}`]);
     budget[key] = asked;
   }
   const stuck = narrowStuck(policy, brief);
@@ -69,6 +70,7 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
     ...(stuck ? { stuck } : {}),
   };
   checkReferences(narrowed, brief);
+  checkMetering(narrowed, brief);
   return narrowed;
 }
 
@@ -100,6 +102,17 @@ function withoutSecrets(
     }),
     models: Object.fromEntries(Object.entries(models).filter(([, route]) => !gone(route.secret))),
   };
+}
+
+/** A brief that caps tokens or money where the policy does not: it must be possible to count them. */
+function checkMetering(policy: Policy, brief: Brief): void {
+  const [problem] = brief.budget ? meteringProblems(policy.models, policy.budget) : [];
+  if (!problem) return;
+  const at = whereIn(brief, ["budget"]);
+  throw new SallyportError("brief-invalid", `${at ?? "budget"}: ${problem.message}`, {
+    next: "Leave this budget out, or ask the policy's author for what the message names.",
+    ...(at ? { at } : {}),
+  });
 }
 
 /** `secret://name` in a brief's text stands for a placeholder: a name that this work does not hold stands for nothing. */

@@ -6,6 +6,7 @@ import type { ErrorCode } from "../domain/error.ts";
 import type { Policy, PolicyFile } from "../domain/policy.ts";
 import { documentError, type Source } from "./document.ts";
 import type { KeyPath, Problem } from "./issues.ts";
+import { meteringProblems, type Tables, tableProblems, withTables } from "./prices.ts";
 import { boundSecrets, unboundProblems, undeclaredProblems } from "./secret-use.ts";
 
 /** One file of a policy, with the places of its lines. */
@@ -19,7 +20,11 @@ const code: ErrorCode = "policy-invalid";
 const patternsMax = 256;
 
 /** The policy that files make, the most general first. Throws `policy-invalid` where something is missing or unbound. */
-export function settle(name: string, parts: readonly Part[]): Policy {
+export function settle(
+  name: string,
+  parts: readonly Part[],
+  prices: { tables: Tables; known: readonly string[] } = { tables: new Map(), known: [] },
+): Policy {
   const own = parts.at(-1) as Part;
   const merged: Record<"sandbox" | "filesystem" | "budget" | "stuck" | "verifier", Record<string, unknown>> = {
     sandbox: {},
@@ -45,7 +50,7 @@ export function settle(name: string, parts: readonly Part[]): Policy {
     missing.push({ path: ["filesystem", "protected"], message, key: true });
   }
   const network = partOf(parts, "network")?.file.network ?? [];
-  const models = partOf(parts, "models")?.file.models ?? {};
+  const models = withTables(partOf(parts, "models")?.file.models ?? {}, prices.tables);
   missing.push(
     ...unboundProblems(own.file.secrets ?? {}, { network, models }),
     ...twicePlaced(own.file.secrets ?? {}, secrets),
@@ -56,6 +61,10 @@ export function settle(name: string, parts: readonly Part[]): Policy {
     const part = partOf(parts, key);
     const users = { network: key === "network" ? network : [], models: key === "models" ? models : {} };
     if (part) faults.set(part, [...(faults.get(part) ?? []), ...undeclaredProblems(secrets, users)]);
+    if (part && key === "models") {
+      const unmetered = meteringProblems(models, merged.budget as Partial<Policy["budget"]>);
+      faults.set(part, [...(faults.get(part) ?? []), ...tableProblems(models, prices.known), ...unmetered]);
+    }
   }
   for (const [{ source }, problems] of faults) if (problems.length > 0) throw documentError(source, problems, code);
   const tests = partOf(parts, "tests")?.file.tests;

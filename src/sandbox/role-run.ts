@@ -2,6 +2,7 @@
  * One role's turn in a sandbox, as the gate and the loop ask for it. The host composes it out of the engine, the
  * gateway and the ledger, and injects it: neither of the three knows the others.
  */
+import type { BudgetAccount } from "../domain/budget.ts";
 import type { Role } from "../domain/identity.ts";
 import type { ModelRoute, NetworkRule, SecretBinding } from "../domain/policy.ts";
 import type { Sandbox, SandboxMount, SandboxResult } from "./engine.ts";
@@ -17,6 +18,8 @@ export interface RoleLane {
   network: readonly NetworkRule[];
   models: Readonly<Record<string, ModelRoute>>;
   requests: number;
+  /** What its requests to models count on, beside the accounts of its delegation. */
+  accounts?: readonly BudgetAccount[];
   verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
   /** The policy's; a lane gets those that its rules and routes name. Never a value. */
   secrets: Readonly<Record<string, SecretBinding>>;
@@ -52,4 +55,10 @@ export interface RoleRun {
   signal: AbortSignal;
 }
 
-export type RunRole = (run: RoleRun) => Promise<SandboxResult & { sandbox: string }>;
+export interface RoleResult extends SandboxResult {
+  sandbox: string;
+  /** The cap of tokens or money that a request of its could not be within, where one was refused for that. */
+  over?: string;
+}
+
+export type RunRole = (run: RoleRun) => Promise<RoleResult>;

@@ -20,6 +20,8 @@ const record = (change: Partial<Delegation> = {}, brief: object = {}): Delegatio
   denied: [],
   executor: "scripted",
   sandboxes: [],
+  spend: {},
+  reservations: {},
   repository: "/srv/hidden-repository",
   base: oid("0"),
   ref: "refs/heads/hidden-ref",

@@ -46,6 +46,10 @@ async function openLane(port: number, transform: RequestTransform, rule: object 
       findProxy: () => undefined,
       makeTransform: () => transform,
       emit: (event) => events.push(event),
+      reserve: async () => {
+        throw new Error("no model here");
+      },
+      settle: () => undefined,
       callVerb: async () => ({ status: 200, body: null }),
       room: async () => undefined,
       now: () => performance.now(),

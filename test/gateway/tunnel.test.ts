@@ -245,11 +245,12 @@ test("the gateway's own authority works through a tunnel too; other loopback por
   expect(await raw(lane, connectLine("localhost:3128") + call.replace("127.0.0.1", "localhost"))).toContain(
     '{"ok":true}',
   );
+  expect(await raw(lane, connectLine("[::1]:3128") + call.replace("127.0.0.1", "[::1]"))).toContain('{"ok":true}');
   for (const authority of [
     "127.0.0.1:3129",
+    "[::1]:3129",
     "127.0.0.1:80",
     "127.0.0.1:22",
-    "[::1]:3128",
     "127.1:3128",
     "0.0.0.0:3128",
   ]) {

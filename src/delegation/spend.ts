@@ -1,0 +1,59 @@
+/** What a delegation's models cost, folded from its events by role and attempt. Pure. */
+import type { Delegation, RoleSpend, SpendTotals } from "../domain/delegation.ts";
+import type { EventData } from "../domain/event.ts";
+import { type Role, role as roles } from "../domain/identity.ts";
+
+const none: SpendTotals = { requests: 0, tokens: 0, microusd: 0, list: 0, inexact: 0 };
+
+/** A record after a reservation: what is open counts as spent until it is settled. */
+export function withReservation(record: Delegation, data: EventData<"budget.reserved">): Partial<Delegation> {
+  const { reservation, sandbox, role, attempt, tokens, microusd, list } = data;
+  return {
+    reservations: { ...record.reservations, [reservation]: { sandbox, role, attempt, tokens, microusd, list } },
+  };
+}
+
+/** A record after a settlement. One of a reservation that is not open changes nothing: nothing is paid twice. */
+export function withSettlement(record: Delegation, data: EventData<"budget.settled">): Partial<Delegation> {
+  const { [data.reservation]: open, ...reservations } = record.reservations;
+  if (!open) return {};
+  const { role, attempt } = open;
+  const before: RoleSpend = record.spend[role] ?? { ...none, attempts: {} };
+  const after: RoleSpend = {
+    ...added(before, data),
+    attempts: { ...before.attempts, [attempt]: added(before.attempts[attempt] ?? none, data) },
+  };
+  return { reservations, spend: { ...record.spend, [role]: after } };
+}
+
+function added(totals: SpendTotals, { tokens, microusd, list, exact }: EventData<"budget.settled">): SpendTotals {
+  return {
+    requests: totals.requests + 1,
+    tokens: totals.tokens + tokens,
+    microusd: totals.microusd + microusd,
+    list: totals.list + list,
+    inexact: totals.inexact + (exact ? 0 : 1),
+  };
+}
+
+/** One line of a cost report: what a role spent, and what of its reservations is still open (or was left by a crash). */
+export interface TierCost extends SpendTotals {
+  role: Role;
+  open: { requests: number; tokens: number; microusd: number; list: number };
+}
+
+/** What a delegation cost by role, in the order of the roles; roles that asked no model are left out. */
+export function costByRole(record: Pick<Delegation, "spend" | "reservations">): TierCost[] {
+  return roles.options.flatMap((role): TierCost[] => {
+    const { attempts: _, ...totals } = record.spend[role] ?? { ...none, attempts: {} };
+    const open = { requests: 0, tokens: 0, microusd: 0, list: 0 };
+    for (const one of Object.values(record.reservations)) {
+      if (one.role !== role) continue;
+      open.requests += 1;
+      open.tokens += one.tokens;
+      open.microusd += one.microusd;
+      open.list += one.list;
+    }
+    return totals.requests + open.requests === 0 ? [] : [{ role, ...totals, open }];
+  });
+}
