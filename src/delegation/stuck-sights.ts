@@ -12,12 +12,12 @@ export type Sight =
   | { is: "verb" }
   /** A look at the layer and the processor: `layer` as its fingerprint, `cpu` in milliseconds since the start. */
   | { is: "look"; layer: string; cpu?: number | undefined }
-  /** A request that is over. `request` is its method and URL, `body` the digest of a model request's body. */
-  | { is: "request"; allowed: boolean; request: string; code: string; model: boolean; status?: number; body?: string }
-  /** A model was asked, and has not answered yet. */
-  | { is: "asked"; reservation: string }
-  /** Bytes came back from a model. */
-  | { is: "upstream" }
+  /** A request that is over. `request` is its method and URL. */
+  | { is: "request"; allowed: boolean; request: string; code: string; model: boolean; status?: number }
+  /** A model was asked, and has not answered yet; `body` is the digest of what it was asked. */
+  | { is: "asked"; reservation: string; body?: string | undefined }
+  /** Bytes of its answer came back. */
+  | { is: "upstream"; reservation: string }
   /** A model's answer is over; `tokens` are those that were not read from a cache. */
   | { is: "answered"; reservation: string; tokens: number };
 
@@ -70,9 +70,11 @@ export function withSight(sights: Sights, sight: Sight, now: number): Sights {
     case "request":
       return requested(active, sight);
     case "asked":
-      return { ...active, open: new Map(sights.open).set(sight.reservation, now) };
+      return asked(active, sight, now);
     case "upstream":
-      return { ...active, open: new Map([...sights.open.keys()].map((reservation) => [reservation, now])) };
+      return sights.open.has(sight.reservation)
+        ? { ...active, open: new Map(sights.open).set(sight.reservation, now) }
+        : active;
     case "answered": {
       const open = new Map(sights.open);
       open.delete(sight.reservation);
@@ -97,8 +99,19 @@ function looked(sights: Sights, { layer, cpu }: Sight & { is: "look" }, now: num
   };
 }
 
+function asked(sights: Sights, { reservation, body }: Sight & { is: "asked" }, now: number): Sights {
+  const { same, idle } = sights;
+  const again = body !== undefined && body === same.body;
+  return {
+    ...sights,
+    open: new Map(sights.open).set(reservation, now),
+    idle: { ...idle, requests: idle.requests + 1 },
+    same: { body, count: body === undefined ? 0 : again ? same.count + 1 : 1, status: again ? same.status : undefined },
+  };
+}
+
 function requested(sights: Sights, sight: Sight & { is: "request" }): Sights {
-  const { allowed, request, model, body, status, code } = sight;
+  const { allowed, request, model, status, code } = sight;
   const { idle, same, streak } = sights;
   if (!allowed) {
     const denied = new Map(idle.denied);
@@ -110,15 +123,7 @@ function requested(sights: Sights, sight: Sight & { is: "request" }): Sights {
     };
   }
   const next = { ...sights, streak: { count: 0, last: "" } };
-  if (!model) return next;
-  return {
-    ...next,
-    idle: { ...idle, requests: idle.requests + 1 },
-    same:
-      body === undefined
-        ? { body, count: 0, status }
-        : { body, count: body === same.body ? same.count + 1 : 1, status },
-  };
+  return model && status !== undefined ? { ...next, same: { ...same, status } } : next;
 }
 
 /** The fastest that any threshold could be passed by time alone, in milliseconds; undefined where time passes none. */

@@ -33,6 +33,14 @@ export function sightOf(entry: Entry): Sight | undefined {
         ...(status === undefined ? {} : { status }),
       };
     }
+    case "budget.reserved":
+      return { is: "asked", reservation: entry.data.reservation, body: entry.data.body };
+    case "budget.settled": {
+      const { reservation, usage } = entry.data;
+      // What a cache gave is the same once more; what nobody knows is counted by the request.
+      const tokens = usage ? usage.input + usage.cacheWrite + usage.output : 0;
+      return { is: "answered", reservation, tokens };
+    }
     case "verb":
       return { is: "verb" };
     default:
@@ -100,6 +108,7 @@ export function watchStuck(options: {
         if (!over) void turn();
       },
       printed: () => see({ is: "output" }),
+      upstream: (reservation) => see({ is: "upstream", reservation }),
     },
     async end() {
       over = true;

@@ -212,6 +212,7 @@ export const events = {
     tokens: amount.describe("The worst case: all that the request can come to."),
     microusd: amount,
     list: amount.describe("The worst case at the list price; more than `microusd` where a subscription pays."),
+    body: sha256.optional().describe("Of the request's body, as the harness sent it."),
   }),
   "budget.settled": z.strictObject({
     sandbox,

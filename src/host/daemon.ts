@@ -159,6 +159,7 @@ async function bringUp(
       },
       onVerb: (call) => runner.onVerb(call),
       onReserve: budgets.reserve,
+      onProgress: (call) => runner.onProgress(call),
       onSettle: budgets.settle,
       onExit: (reason) => {
         gateway = undefined;

@@ -31,6 +31,8 @@ export interface RoleWatch {
   started(sandbox: Pick<Sandbox, "id" | "cpuTime">): void;
   /** It printed something. */
   printed(): void;
+  /** Bytes come back of a request to a model. */
+  upstream(reservation: string): void;
 }
 
 export interface RoleRun {

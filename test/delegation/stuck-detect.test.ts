@@ -41,15 +41,7 @@ const denied = (request: string): Sight => ({
   model: false,
 });
 const allowed: Sight = { is: "request", allowed: true, request: "GET https://a.test/", code: "ok", model: false };
-const model = (body?: string): Sight => ({
-  is: "request",
-  allowed: true,
-  request: "POST https://m.test/v1",
-  code: "ok",
-  model: true,
-  status: 500,
-  ...(body ? { body } : {}),
-});
+const model = (body?: string): Sight => ({ is: "asked", reservation: "r", body });
 const many = (count: number, make: (n: number) => Sight[]): Sight[] =>
   Array.from({ length: count }, (_, n) => make(n)).flat();
 
@@ -66,7 +58,7 @@ describe("an executor that gets nowhere, and one like it that works", () => {
     [
       "no-upstream",
       [{ is: "asked", reservation: "r" }, 302_000, look("a")],
-      [{ is: "asked", reservation: "r" }, 200_000, { is: "upstream" }, 400_000, look("a")],
+      [{ is: "asked", reservation: "r" }, 200_000, { is: "upstream", reservation: "r" }, 400_000, look("a")],
     ],
     ["same-model-request", times(5, model("same")), many(7, (n) => [model(`body ${n}`)])],
     ["same-model-request", times(5, model("same")), many(6, (n) => [model("same"), model(`other ${n}`), look(`${n}`)])],

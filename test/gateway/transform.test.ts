@@ -50,6 +50,7 @@ async function openLane(port: number, transform: RequestTransform, rule: object 
         throw new Error("no model here");
       },
       settle: () => undefined,
+      progress: () => undefined,
       callVerb: async () => ({ status: 200, body: null }),
       room: async () => undefined,
       now: () => performance.now(),
