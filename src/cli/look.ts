@@ -1,10 +1,13 @@
 /** `list`, `show`, `diff`, `log`: look at delegations. */
 import type { Command } from "commander";
+import { costReport } from "../delegation/cost.ts";
+import { dossierOf, showDossier } from "../delegation/dossier.ts";
 import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
+import { describeCost } from "./cost.ts";
 import { narrate } from "./narrate.ts";
 import { showPlan } from "./plan-show.ts";
 
@@ -51,7 +54,9 @@ function describe(d: Delegation): string[] {
         : attempt.verdict
           ? `verdict ${attempt.verdict.decision}`
           : "running";
-    lines.push(`  attempt ${attempt.number}   ${outcome}, ${showDuration(time)} in sandboxes`);
+    lines.push(
+      `  attempt ${attempt.number}   ${d.candidates ? `${attempt.executor}: ` : ""}${outcome}, ${showDuration(time)} in sandboxes`,
+    );
     for (const finding of attempt.rejection?.findings ?? []) {
       lines.push(
         `    ${finding.reason}: ${finding.path ? `${finding.path}${finding.line ? `:${finding.line}` : ""}: ` : ""}${finding.message.split("\n")[0]}`,
@@ -66,13 +71,16 @@ function describe(d: Delegation): string[] {
       `  approval    ${d.approval.digest} for ${d.approval.predicate.ref}, until ${d.approval.predicate.expires}`,
     );
   if (d.landed) lines.push(`  landed      ${d.landed.commit} on ${d.landed.ref}`);
+  lines.push(...describeCost(costReport([d])));
+  const dossier = dossierOf(d);
+  if (dossier) lines.push("", ...showDossier(dossier).split("\n"));
   return lines;
 }
 
 async function show({ state, json }: Globals, id: string): Promise<number> {
   if (id.startsWith("p-")) return showPlan({ state, json }, id);
   const record = await call<Delegation>(state, "GET", pathOf(id));
-  if (json) print(record);
+  if (json) print({ ...record, cost: costReport([record]), dossier: dossierOf(record) });
   else for (const line of describe(record)) say(line);
   return stateExitCode[record.state];
 }

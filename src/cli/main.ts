@@ -8,6 +8,7 @@ import { daemonCommand } from "./daemon.ts";
 import { decideCommands } from "./decide.ts";
 import { delegateCommand } from "./delegate.ts";
 import { doctorCommand } from "./doctor.ts";
+import { executorsCommand } from "./executors.ts";
 import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
 import { planCommand } from "./plan.ts";
@@ -28,6 +29,7 @@ for (const group of [
   planCommand(),
   ...lookCommands(),
   ...decideCommands(),
+  executorsCommand(),
   auditCommand(),
 ]) {
   program.addCommand(group);

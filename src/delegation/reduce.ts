@@ -200,7 +200,7 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       return { ...next, sandboxes, denials: record.denials + 1, denied: withDenied(record.denied, event.data) };
     }
     case "budget.reserved":
-      return { ...next, ...withReservation(record, event.data) };
+      return { ...next, ...withReservation(record, event.data), attempts: withModel(record, event.data) };
     case "budget.settled":
       return { ...next, ...withSettlement(record, event.data) };
     default:
@@ -213,6 +213,14 @@ function withDenied(before: Delegation["denied"], request: EventData<"request">)
   const { method, url, code, rule } = request;
   const same = before.find((d) => d.method === method && d.url === url && d.code === code);
   return [...before.filter((d) => d !== same), { method, url, code, rule, count: (same?.count ?? 0) + 1 }].slice(-5);
+}
+
+/** The attempts, with the model that the executor of the running one asks first. */
+function withModel(record: Delegation, { role, attempt, model }: EventData<"budget.reserved">): Attempt[] {
+  const current = record.attempts.at(-1);
+  return role === "executor" && current?.number === attempt && current.model === undefined
+    ? withAttempt(record, { model })
+    : record.attempts;
 }
 
 /** An approval is of the attempt that was verified last, says so in every field known here, and comes once. */

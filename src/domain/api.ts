@@ -18,6 +18,7 @@ export const planBody = z.strictObject({
   strict: z.boolean().optional(),
 });
 export const planParams = z.strictObject({ id: planId });
+export const executorsQuery = z.strictObject({ since: z.iso.datetime().optional() });
 export const landBody = z.strictObject({ onto: z.string().min(1).max(1024).optional() });
 export const idParams = z.strictObject({ id: delegationId });
 export const waitQuery = z.strictObject({

@@ -62,6 +62,8 @@ export interface Attempt {
   from: string;
   /** The harness that executes it. */
   executor: string;
+  /** The first model that the executor asked. */
+  model?: string;
   end?: string;
   proposal?: Proposal;
   report?: TestReport;

@@ -39,6 +39,7 @@ import { startGuard } from "./start-guard.ts";
 import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
 import { lockState } from "./state-lock.ts";
 import { openStore, type Store } from "./store.ts";
+import { openTrackRecords } from "./track-records.ts";
 import { version } from "./version.ts";
 
 /** The gateway's own unprivileged identity, neither root nor the sandboxes'. */
@@ -237,6 +238,7 @@ function loopTools(
     secrets,
     note: store.note,
     subscribe: (listener) => store.ledger.subscribe(listener),
+    delegations: store.list,
     runRole: run,
     loadHarness: (name) => loadHarness(name, shippedImages),
     openRepository: openHostRepository,
@@ -339,6 +341,7 @@ function hostOf(parts: HostParts): Host {
   return {
     store,
     log,
+    trackRecords: openTrackRecords(store),
     status: () => ({
       version,
       pid: process.pid,

@@ -5,11 +5,13 @@ import type { PlanFinding } from "../domain/plan.ts";
 import type { PlanView } from "../domain/plan-record.ts";
 import type { Log } from "./log.ts";
 import type { Store } from "./store.ts";
+import type { TrackRecordView } from "./track-records.ts";
 
 export interface Host {
   store: Store;
   log: Log;
   status(): object;
+  trackRecords(since?: Date): TrackRecordView;
   /** Admits a plan; resolves with its id, and what the lint let pass, once it is durable. */
   acceptPlan(request: PlanRequest): Promise<{ id: string; findings: PlanFinding[] }>;
   /** A plan with what became of its briefs. Throws `not-found`. */

@@ -81,6 +81,7 @@ async function live(life: Life, abort = new AbortController()): Promise<Lived> {
     append: store.append,
     note: store.note,
     subscribe: store.subscribe,
+    delegations: () => [store.record(id)],
     // The rig keeps what a sandbox's life adds to the ledger; here it counts for the budget.
     runRole: async (run) => {
       const from = rig.events.length;
