@@ -6,6 +6,7 @@ import { collectFigures } from "./collect.ts";
 import { gatewayFigures } from "./gateway.ts";
 import { ledgerFigures } from "./ledger.ts";
 import { type Figure, printFigures } from "./measure.ts";
+import { modelRouteFigures } from "./model-route.ts";
 import { policyFigures } from "./policy.ts";
 
 const machine = {
@@ -23,6 +24,7 @@ const parts = [
   ledgerFigures,
   policyFigures,
   gatewayFigures,
+  modelRouteFigures,
 ];
 for (const part of parts) {
   try {

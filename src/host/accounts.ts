@@ -1,31 +1,46 @@
 /** The accounts that a sandbox's requests to models count on. */
 import type { BudgetAccount } from "../domain/budget.ts";
 import type { HostConfig } from "../domain/config.ts";
+import type { Delegation } from "../domain/delegation.ts";
 import type { RoleRun } from "../sandbox/role-run.ts";
 import type { Store } from "./store.ts";
 
-/** Gives a turn's accounts: its delegation's budget, and for an executor the operator's cap of the day. */
+/**
+ * Gives a turn's accounts: its delegation's budget, its plan's where `planAccount` names one, and for an executor the operator's cap of the day (UTC). A turn that
+ * belongs to no delegation (a planner's) has those that its lane names, and no others.
+ */
 export function accountsFor(
-  config: HostConfig,
-  store: Pick<Store, "list" | "record">,
-): (role: RoleRun, now: Date) => BudgetAccount[] {
+  config: Pick<HostConfig, "budgets">,
+  store: Pick<Store, "record">,
+  planAccount: (delegation: string) => BudgetAccount | undefined = () => undefined,
+): (role: Pick<RoleRun, "role" | "delegation">, now: Date) => BudgetAccount[] {
   return (role, now) => {
-    const record = store.list().find(({ id }) => id === role.delegation);
+    const record = find(store, role.delegation);
     if (!record) return [];
     const { tokens, usd } = record.policy.budget;
     const accounts: BudgetAccount[] = [
       { id: `delegation:${record.id}`, whose: "this delegation", rule: "budget", tokens, usd },
     ];
+    const plan = planAccount(record.id);
+    if (plan) accounts.push(plan);
     const { executor } = record;
-    const day = Object.hasOwn(config.budgets.executorDay, executor) ? config.budgets.executorDay[executor] : undefined;
-    if (role.role === "executor" && day) {
+    const { executorDay } = config.budgets;
+    if (role.role === "executor" && Object.hasOwn(executorDay, executor)) {
       accounts.push({
         id: `executor-day:${executor}:${now.toISOString().slice(0, 10)}`,
         whose: `the executor ${executor} today`,
         rule: `budgets.executorDay.${executor}`,
-        ...day,
+        ...executorDay[executor],
       });
     }
     return accounts;
   };
+}
+
+function find(store: Pick<Store, "record">, id: string): Delegation | undefined {
+  try {
+    return store.record(id);
+  } catch {
+    return undefined;
+  }
 }

@@ -9,10 +9,11 @@ import type { Event, EventData } from "../domain/event.ts";
 import { delegationIdFrom, type Role } from "../domain/identity.ts";
 import { tokensOf } from "../domain/model.ts";
 import type { ModelRoute } from "../domain/policy.ts";
-import { costOf, type ModelPrice, outputWithin, priceOf, worstCost } from "../domain/price.ts";
+import { costOf, type ModelPrice, priceOf, worstCost } from "../domain/price.ts";
 import type { ReserveAsk, Reserved, SettleReport } from "../gateway/model-reserve.ts";
 import { type Balances, createBalances } from "./balances.ts";
-import { busy, noRoute, type OverBudget, over, quotaUsedUp, steering, unpriced } from "./budget-words.ts";
+import { fitting, quotaAccount, quotaWait, shareOf } from "./budget-room.ts";
+import { busy, noRoute, over, quotaUsedUp, steering, unpriced } from "./budget-words.ts";
 
 /** One sandbox whose requests are counted. */
 export interface BudgetLane {
@@ -61,8 +62,8 @@ interface Lane extends BudgetLane {
   timer?: NodeJS.Timeout | undefined;
 }
 
-/** Output of a request that does not say how much, where neither route nor price table does. */
-const defaultOutput = 16_384;
+/** Output of a request that does not say how much, where neither route nor price table sets it lower. */
+const defaultOutput = 32_768;
 /** The least output worth a request: less than that is a refusal, where more was asked for. */
 const leastOutput = 1024;
 /** A usage so many times its reservation is not believed. */
@@ -89,7 +90,7 @@ export function openBudgets(tools: BudgetTools): Budgets {
     const price = priceOf(route.table, ask.model);
     const paid = route.quota === undefined;
     const most = route.output ?? Number.POSITIVE_INFINITY;
-    const asked = Math.min(ask.output ?? Math.min(most, price?.limit ?? defaultOutput), most);
+    const asked = Math.min(ask.output ?? Math.min(price?.limit ?? defaultOutput, defaultOutput), most);
     const end = tools.now().getTime() + patience;
     for (;;) {
       if (lanes.get(sandbox) !== lane) return noRoute(ask.route);
@@ -98,11 +99,11 @@ export function openBudgets(tools: BudgetTools): Budgets {
       if (paid && !price && accounts.some(({ usd }) => usd !== undefined)) {
         return refuse(lane, ask, unpriced(ask, route));
       }
-      const quota = paid ? undefined : quotaLeft(route, now.getTime());
-      if (quota) return refuse(lane, ask, quotaUsedUp(ask, quota.retryAfter));
+      const wait = paid ? undefined : quotaWait(balances, route, now.getTime());
+      if (wait !== undefined) return refuse(lane, ask, quotaUsedUp(ask, wait));
       const least = Math.min(asked, leastOutput);
-      const fits = fitting(accounts, ask.input, paid ? price : undefined, true);
-      const alone = fitting(accounts, ask.input, paid ? price : undefined, false);
+      const fits = fitting(balances, accounts, ask.input, paid ? price : undefined, true);
+      const alone = fitting(balances, accounts, ask.input, paid ? price : undefined, false);
       let output = asked;
       if (fits.output < asked) {
         // What is reserved is mostly not used: worth waiting for, rather than an answer cut short or an end.
@@ -146,7 +147,7 @@ export function openBudgets(tools: BudgetTools): Budgets {
       list,
       ...(ask.body === undefined ? {} : { body: ask.body }),
     };
-    const share = shareOf(accounts, ask.input, paid ? price : undefined, Math.min(output, leastOutput));
+    const share = shareOf(balances, accounts, ask.input, paid ? price : undefined, Math.min(output, leastOutput));
     // From here to the reservation nothing is awaited: the check above still holds.
     balances.reserve(data, now.getTime());
     open.set(data.reservation, { lane, data, price, paid });
@@ -167,61 +168,6 @@ export function openBudgets(tools: BudgetTools): Budgets {
       tools.note(event(delegation, "budget.noted", { sandbox, role, attempt, share: reached, text: note }));
     }
     return { ok: true, reservation: data.reservation, output, ...(note === undefined ? {} : { note }) };
-  }
-
-  /** How much output is within every account, and the account that has least. */
-  function fitting(
-    accounts: readonly BudgetAccount[],
-    input: number,
-    price: ModelPrice | undefined,
-    withOpen: boolean,
-  ): OverBudget {
-    let found: OverBudget = { output: Number.POSITIVE_INFINITY };
-    for (const account of accounts) {
-      const balance = balances.of(account.id);
-      const less = (output: number, unit: "tokens" | "usd", left: number, cap: number) => {
-        if (output < found.output) found = { output, account, unit, left: Math.max(0, left), cap };
-      };
-      if (account.tokens !== undefined) {
-        const left = account.tokens - balance.tokens - (withOpen ? balance.openTokens : 0);
-        less(left - input, "tokens", left, account.tokens);
-      }
-      if (account.usd !== undefined && price) {
-        const left = account.usd - balance.microusd - (withOpen ? balance.openMicrousd : 0);
-        less(left < 0 ? -1 : outputWithin(price, input, left), "usd", left, account.usd);
-      }
-    }
-    return found;
-  }
-
-  /** The largest share of any cap that is spent or bound once this request is, in percent. */
-  function shareOf(
-    accounts: readonly BudgetAccount[],
-    input: number,
-    price: ModelPrice | undefined,
-    output: number,
-  ): number {
-    let share = 0;
-    for (const { id, tokens, usd } of accounts) {
-      const balance = balances.of(id);
-      if (tokens) share = Math.max(share, (100 * (balance.tokens + balance.openTokens + input + output)) / tokens);
-      if (usd && price) {
-        const cost = worstCost(price, input, output);
-        share = Math.max(share, (100 * (balance.microusd + balance.openMicrousd + cost)) / usd);
-      }
-    }
-    return share;
-  }
-
-  function quotaLeft(route: ModelRoute, now: number): { retryAfter: number } | undefined {
-    const { times } = balances.of(quotaAccount(route));
-    for (const { requests, window } of route.quota ?? []) {
-      const within = times.filter((time) => time > now - window);
-      if (within.length < requests) continue;
-      const free = requests === 0 ? window : (within.at(-requests) ?? now) + window - now;
-      return { retryAfter: Math.max(1, Math.ceil(free / 1000)) };
-    }
-    return undefined;
   }
 
   function refuse(lane: Lane, ask: ReserveAsk, word: Reserved & { ok: false }): Reserved {
@@ -266,6 +212,8 @@ export function openBudgets(tools: BudgetTools): Budgets {
       } else {
         const list = price ? costOf(price, usage) : 0;
         settled = { tokens, microusd: paid ? list : 0, list, exact: true, usage };
+        // The bound was wrong, and what was used is used: it is counted, and said.
+        if (tokens > data.tokens) settled.why = `${tokens - data.tokens} tokens more than were reserved`;
       }
     }
     const why = settled.why ?? said.why;
@@ -310,11 +258,6 @@ export function openBudgets(tools: BudgetTools): Budgets {
       if (found && found.lane.sandbox === sandbox) finish(found, report);
     },
   };
-}
-
-/** The account of a subscription: of one key at one provider, whichever policy names it. */
-function quotaAccount(route: ModelRoute): string {
-  return `quota:${URL.parse(route.base)?.host ?? route.base}:${route.secret ?? ""}`;
 }
 
 function event<T extends "budget.reserved" | "budget.settled" | "budget.noted" | "budget.refused">(

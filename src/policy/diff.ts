@@ -1,8 +1,9 @@
 /** What changes from one policy to another, in words: what becomes allowed, what becomes denied, and what is only other. */
 import { canonicalJson } from "../domain/canonical.ts";
 import type { Policy } from "../domain/policy.ts";
-import { showDuration, showSize } from "../domain/units.ts";
+import { showDuration, showMoney, showSize } from "../domain/units.ts";
 import { patternCovered } from "./cover.ts";
+import { routeChanges } from "./diff-route.ts";
 import { rulesBeyond, showExample } from "./diff-rules.ts";
 import { pathMatcher } from "./paths.ts";
 import { samplePaths } from "./rule-parts.ts";
@@ -62,15 +63,12 @@ function models(before: Policy, after: Policy): Change[] {
       return [
         change(
           "allows",
-          `the model route ${name} to ${now?.base}${now?.secret ? ` with the secret ${now.secret}` : ""}`,
+          `the model route ${name} to ${now?.base}${now?.secret ? ` with the secret ${now.secret}` : ""}${now?.allow?.length ? `, and ${now.allow.join(", ")}` : ""}`,
         ),
       ];
     if (!now) return [change("denies", `the model route ${name} to ${old.base}`)];
     if (canonicalJson(old) === canonicalJson(now)) return [];
-    const parts = (["base", "secret", "addresses"] as const).filter((key) => !same(old[key], now[key]));
-    return parts.map((key) =>
-      change("changes", `the ${key} of the model route ${name}: ${show(old[key])} -> ${show(now[key])}`),
-    );
+    return routeChanges(name, old, now).map(({ effect, text }) => change(effect, text));
   });
 }
 
@@ -149,6 +147,7 @@ const amountText: Record<string, (value: number) => string> = {
   disk: showSize,
   silence: showDuration,
   upstream: showDuration,
+  usd: showMoney,
 };
 
 function amounts(before: Policy, after: Policy): Change[] {
@@ -160,8 +159,10 @@ function amounts(before: Policy, after: Policy): Change[] {
       const b = now[key];
       if (a === b) return [];
       const text = (value: number | string | undefined) =>
-        typeof value === "number" ? (amountText[key] ?? String)(value) : String(value);
-      const effect = typeof a !== "number" || typeof b !== "number" ? "changes" : b > a ? "allows" : "denies";
+        typeof value === "number" ? (amountText[key] ?? String)(value) : String(value ?? "no cap");
+      // The amounts that may be left out are caps: without one there is no end.
+      const [was, is] = [a ?? Number.POSITIVE_INFINITY, b ?? Number.POSITIVE_INFINITY];
+      const effect = typeof was !== "number" || typeof is !== "number" ? "changes" : is > was ? "allows" : "denies";
       return [{ effect, section, certain: true, text: `${section}.${key}: ${text(a)} -> ${text(b)}` }];
     });
   });

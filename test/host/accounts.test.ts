@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { hostConfig } from "../../src/domain/config.ts";
+import type { Delegation } from "../../src/domain/delegation.ts";
+import { accountsFor } from "../../src/host/accounts.ts";
+
+const record = {
+  id: "d-1",
+  policy: { budget: { tokens: 5, usd: 7 } },
+  brief: { executor: "pi" },
+} as unknown as Delegation;
+const store = {
+  record(id: string): Delegation {
+    if (id !== record.id) throw new Error("there is none");
+    return record;
+  },
+};
+const now = new Date("2026-03-01T23:59:59Z");
+
+test("a role counts on its delegation, an executor on its day too, and nobody's turn on nothing of theirs", () => {
+  const config = hostConfig.parse({ version: 1, budgets: { executorDay: { pi: { usd: 0.5, tokens: "1k" } } } });
+  const accounts = accountsFor(config, store);
+  const own = { id: "delegation:d-1", rule: "budget", tokens: 5, usd: 7 };
+  expect(accounts({ role: "verifier", delegation: "d-1" }, now)).toMatchObject([own]);
+  expect(accounts({ role: "executor", delegation: "d-1" }, now)).toMatchObject([
+    own,
+    { id: "executor-day:pi:2026-03-01", rule: "budgets.executorDay.pi", tokens: 1000, usd: 500_000 },
+  ]);
+  expect(accounts({ role: "planner", delegation: "run-1" }, now)).toEqual([]);
+  expect(
+    accountsFor(hostConfig.parse({ version: 1 }), store)({ role: "executor", delegation: "d-1" }, now),
+  ).toHaveLength(1);
+});
