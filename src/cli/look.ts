@@ -5,6 +5,7 @@ import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
+import { showMission } from "./mission-show.ts";
 import { narrate } from "./narrate.ts";
 import { showPlan } from "./plan-show.ts";
 
@@ -71,6 +72,7 @@ function describe(d: Delegation): string[] {
 
 async function show({ state, json }: Globals, id: string): Promise<number> {
   if (id.startsWith("p-")) return showPlan({ state, json }, id);
+  if (id.startsWith("m-")) return showMission({ state, json }, id);
   const record = await call<Delegation>(state, "GET", pathOf(id));
   if (json) print(record);
   else for (const line of describe(record)) say(line);
