@@ -8,6 +8,7 @@ import { showDuration } from "../domain/units.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
 import { describeCost } from "./cost.ts";
+import { showMission } from "./mission-show.ts";
 import { narrate } from "./narrate.ts";
 import { showPlan } from "./plan-show.ts";
 
@@ -79,6 +80,7 @@ function describe(d: Delegation): string[] {
 
 async function show({ state, json }: Globals, id: string): Promise<number> {
   if (id.startsWith("p-")) return showPlan({ state, json }, id);
+  if (id.startsWith("m-")) return showMission({ state, json }, id);
   const record = await call<Delegation>(state, "GET", pathOf(id));
   if (json) print({ ...record, cost: costReport([record]), dossier: dossierOf(record) });
   else for (const line of describe(record)) say(line);

@@ -13,6 +13,7 @@ import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
+import { runCommand } from "./run.ts";
 
 const program = command("sallyport", "A sandbox-first host for harnesses that hire other harnesses.", [
   "sallyport doctor",
@@ -27,6 +28,7 @@ for (const group of [
   policyCommand(),
   delegateCommand(),
   planCommand(),
+  runCommand(),
   ...lookCommands(),
   ...decideCommands(),
   executorsCommand(),

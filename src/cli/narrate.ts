@@ -75,6 +75,18 @@ export function narrate(entry: Entry): string {
       return `landing given up: ${entry.data.reason}`;
     case "delegation.landed":
       return `LANDED ${short(entry.data.commit)} on ${entry.data.ref}`;
+    case "mission.accepted":
+      return `accepted the mission "${(entry.data.mission.split("\n")[0] ?? "").slice(0, 200)}" for ${entry.data.ref} at ${short(entry.data.base)}; planner ${entry.data.harness}, policy ${entry.data.policy.name}`;
+    case "planner.started":
+      return `planner turn ${entry.data.turn} begins: ${entry.data.purpose}`;
+    case "planner.refused":
+      return `the planner's plan is REFUSED (${entry.data.code}): ${entry.data.message.split("\n")[0]}`;
+    case "planner.ended":
+      return `planner turn ${entry.data.turn} ended: ${entry.data.message}`;
+    case "mission.reported":
+      return `report of the ${entry.data.by}:\n${entry.data.text}`;
+    case "mission.ended":
+      return `MISSION ${entry.data.state.toUpperCase()}: ${entry.data.message}`;
     case "delegation.bisected":
       return `bisected in ${entry.data.runs} runs: ${entry.data.message.split("\n")[0]}`;
     case "plan.accepted": {

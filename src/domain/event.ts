@@ -5,7 +5,8 @@
 import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
-import { imageDigest, objectId, role, sha256, shortName, subjectId } from "./identity.ts";
+import { imageDigest, missionId, objectId, planId, role, sha256, shortName, subjectId } from "./identity.ts";
+import { missionEnd, missionText, permittedNames, plannerPurpose } from "./mission.ts";
 import { modelUsage } from "./model.ts";
 import { planBriefId, planEnd, planFinding, planPart, settledPlan } from "./plan.ts";
 import { policy } from "./policy.ts";
@@ -154,6 +155,7 @@ export const events = {
     findings: z.array(planFinding).describe("What the lint found and let pass."),
     briefs: z.array(z.strictObject({ id: planBriefId, delegation: subjectId, admitted })),
     combined: z.strictObject({ delegation: subjectId, admitted }),
+    mission: missionId.optional().describe("The mission that a planner harness made it for."),
   }),
   "plan.conflicted": z.strictObject({
     brief: planBriefId.optional().describe("The brief that cannot start; left out: the combined whole."),
@@ -164,6 +166,29 @@ export const events = {
   "plan.landed": z.strictObject({ ref: z.string(), commit: objectId }),
   "plan.ended": z.strictObject({ state: planEnd, message: z.string().max(8000) }),
   "plan.discarded": z.strictObject({ by: z.string() }),
+
+  "mission.accepted": z.strictObject({
+    mission: missionText,
+    repository: z.string(),
+    base: objectId,
+    ref: z.string(),
+    planner: z.string(),
+    harness: shortName,
+    image: imageDigest,
+    policy,
+    policyDigest: sha256,
+    permitted: permittedNames.describe("What its plan may name."),
+    plan: planId.describe("The id that its plan will have."),
+  }),
+  "planner.started": z.strictObject({ turn: attempt, purpose: plannerPurpose }),
+  "planner.refused": z.strictObject({ turn: attempt, code: z.string(), message: z.string().max(8000) }),
+  "planner.ended": z.strictObject({
+    turn: attempt,
+    end: sandboxEnd.optional().describe("Left out where no sandbox came to be, or a crash cut it."),
+    message: z.string().max(4000),
+  }),
+  "mission.reported": z.strictObject({ by: z.enum(["planner", "host"]), text: z.string().max(40_000) }),
+  "mission.ended": z.strictObject({ state: missionEnd, message: z.string().max(8000) }),
 
   "sandbox.started": z.strictObject({
     sandbox,

@@ -8,6 +8,7 @@ import { restingStates } from "../domain/delegation.ts";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import type { Host } from "./host.ts";
+import { addMissionRoutes } from "./mission-api.ts";
 import { parseRequest } from "./parse-request.ts";
 import { addPlanRoutes } from "./plan-api.ts";
 import { followLog, waitUntil } from "./wait.ts";
@@ -99,5 +100,6 @@ export function buildApi(host: Host): FastifyInstance {
   });
   app.post("/v1/delegations/:id/discard", async (request) => host.discard(parseRequest(idParams, request.params).id));
   addPlanRoutes(app, host);
+  addMissionRoutes(app, host);
   return app;
 }

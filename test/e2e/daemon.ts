@@ -89,6 +89,8 @@ export interface HostOptions {
   policies?: Record<string, object>;
   env?: NodeJS.ProcessEnv;
   refs?: string[];
+  /** What `run` may start and name; left out: nothing. */
+  missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
 }
 
 // Whoever edits images/ meanwhile does not change what a running test file looks up.
@@ -132,7 +134,13 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     version: 1,
     lanes: options.lanes ?? 2,
     queue: options.queue ?? 100,
-    planners: { default: { repositories: [`${directory}/r/**`], refs: options.refs ?? ["refs/heads/**"] } },
+    planners: {
+      default: {
+        repositories: [`${directory}/r/**`],
+        refs: options.refs ?? ["refs/heads/**"],
+        ...(options.missions ? { missions: options.missions } : {}),
+      },
+    },
   };
   writeFileSync(join(state, "config.yaml"), JSON.stringify(config));
   for (const [name, policy] of Object.entries({ quick, ...options.policies })) {
