@@ -79,7 +79,8 @@ export async function* lines<T>(state: StateDirectory, path: string): AsyncGener
   }
 }
 
-/** Where the API has what an id names: a plan's begins with `p-`. */
+/** Where the API has what an id names: a plan's begins with `p-`, a mission's with `m-`. */
 export function pathOf(id: string): string {
-  return `/v1/${id.startsWith("p-") ? "plans" : "delegations"}/${encodeURIComponent(id)}`;
+  const kind = id.startsWith("p-") ? "plans" : id.startsWith("m-") ? "missions" : "delegations";
+  return `/v1/${kind}/${encodeURIComponent(id)}`;
 }

@@ -2,6 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
+import { costReport } from "../delegation/cost.ts";
+import { dossierOf, showDossier } from "../delegation/dossier.ts";
 import { brief as briefSchema, type Criterion } from "../domain/brief.ts";
 import { type Delegation, restingStates, stateExitCode } from "../domain/delegation.ts";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
@@ -80,12 +82,14 @@ async function delegate({ state, json }: Globals, file: string, options: Options
     if (!json) status.line(narrate(entry));
   });
   status.end();
-  if (json) print(record);
+  if (json) print({ ...record, cost: costReport([record]), dossier: dossierOf(record) });
   else {
     say(`${id} is ${record.state}${record.reason ? `: ${record.reason}` : ""}`);
     if (record.state === "approved")
       process.stderr.write(`  next: sallyport diff ${id}, then sallyport land ${id} or sallyport discard ${id}\n`);
     else process.stderr.write(`  next: sallyport show ${id}\n`);
+    const dossier = dossierOf(record);
+    if (dossier) for (const line of showDossier(dossier).split("\n")) say(line);
   }
   return stateExitCode[record.state];
 }

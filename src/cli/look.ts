@@ -1,11 +1,14 @@
 /** `list`, `show`, `diff`, `log`: look at delegations. */
 import type { Command } from "commander";
-import { costByRole, type TierCost } from "../delegation/spend.ts";
+import { costReport } from "../delegation/cost.ts";
+import { dossierOf, showDossier } from "../delegation/dossier.ts";
 import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
-import { showDuration, showMoney } from "../domain/units.ts";
+import { showDuration } from "../domain/units.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
+import { describeCost } from "./cost.ts";
+import { showMission } from "./mission-show.ts";
 import { narrate } from "./narrate.ts";
 import { showPlan } from "./plan-show.ts";
 
@@ -36,12 +39,11 @@ function describe(d: Delegation): string[] {
     `  target      ${d.ref}`,
     `  policy      ${d.policy.name} (${d.policyDigest.slice(0, 12)})`,
     d.images.executor
-      ? `  executor    ${d.brief.executor} ${d.images.executor.slice(0, 19)}`
+      ? `  executor    ${d.executor} ${d.images.executor.slice(0, 19)}`
       : "  executor    none: the host combined what was approved",
     `  verifier    ${d.policy.verifier.harness} ${d.images.verifier.slice(0, 19)}`,
     `  requests    ${d.sandboxes.reduce((sum, s) => sum + s.requests, 0)}, denied ${d.denials}`,
   ];
-  for (const tier of costByRole(d)) lines.push(`  cost        ${describeCost(tier)}`);
   for (const attempt of d.attempts) {
     const time = d.sandboxes
       .filter((s) => s.attempt === attempt.number)
@@ -53,7 +55,9 @@ function describe(d: Delegation): string[] {
         : attempt.verdict
           ? `verdict ${attempt.verdict.decision}`
           : "running";
-    lines.push(`  attempt ${attempt.number}   ${outcome}, ${showDuration(time)} in sandboxes`);
+    lines.push(
+      `  attempt ${attempt.number}   ${d.candidates ? `${attempt.executor}: ` : ""}${outcome}, ${showDuration(time)} in sandboxes`,
+    );
     for (const finding of attempt.rejection?.findings ?? []) {
       lines.push(
         `    ${finding.reason}: ${finding.path ? `${finding.path}${finding.line ? `:${finding.line}` : ""}: ` : ""}${finding.message.split("\n")[0]}`,
@@ -68,23 +72,17 @@ function describe(d: Delegation): string[] {
       `  approval    ${d.approval.digest} for ${d.approval.predicate.ref}, until ${d.approval.predicate.expires}`,
     );
   if (d.landed) lines.push(`  landed      ${d.landed.commit} on ${d.landed.ref}`);
+  lines.push(...describeCost(costReport([d])));
+  const dossier = dossierOf(d);
+  if (dossier) lines.push("", ...showDossier(dossier).split("\n"));
   return lines;
-}
-
-/** One role's models: what they cost, at list price too where a subscription paid, and what is not known exactly. */
-function describeCost({ role, requests, tokens, microusd, list, inexact, open }: TierCost): string {
-  const parts = [`${requests} requests`, `${tokens} tokens`, showMoney(microusd)];
-  if (list !== microusd) parts.push(`${showMoney(list)} at list price`);
-  if (inexact > 0) parts.push(`${inexact} counted at their worst case`);
-  if (open.requests > 0)
-    parts.push(`and ${open.requests} open: up to ${open.tokens} tokens, ${showMoney(open.microusd)}`);
-  return `${role}: ${parts.join(", ")}`;
 }
 
 async function show({ state, json }: Globals, id: string): Promise<number> {
   if (id.startsWith("p-")) return showPlan({ state, json }, id);
+  if (id.startsWith("m-")) return showMission({ state, json }, id);
   const record = await call<Delegation>(state, "GET", pathOf(id));
-  if (json) print(record);
+  if (json) print({ ...record, cost: costReport([record]), dossier: dossierOf(record) });
   else for (const line of describe(record)) say(line);
   return stateExitCode[record.state];
 }

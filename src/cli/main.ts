@@ -8,10 +8,12 @@ import { daemonCommand } from "./daemon.ts";
 import { decideCommands } from "./decide.ts";
 import { delegateCommand } from "./delegate.ts";
 import { doctorCommand } from "./doctor.ts";
+import { executorsCommand } from "./executors.ts";
 import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
+import { runCommand } from "./run.ts";
 
 const program = command("sallyport", "A sandbox-first host for harnesses that hire other harnesses.", [
   "sallyport doctor",
@@ -26,8 +28,10 @@ for (const group of [
   policyCommand(),
   delegateCommand(),
   planCommand(),
+  runCommand(),
   ...lookCommands(),
   ...decideCommands(),
+  executorsCommand(),
   auditCommand(),
 ]) {
   program.addCommand(group);

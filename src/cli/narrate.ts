@@ -1,4 +1,5 @@
 /** A ledger entry as a line for people. Pure; says nothing that the entry does not. */
+import { candidatesOf } from "../domain/brief.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration, showMoney, showSize } from "../domain/units.ts";
 
@@ -30,9 +31,11 @@ function findings(
 export function narrate(entry: Entry): string {
   switch (entry.type) {
     case "delegation.accepted":
-      return `accepted "${entry.data.brief.title}" for ${entry.data.ref} at ${short(entry.data.base)}; policy ${entry.data.policy.name}, executor ${entry.data.brief.executor}, verifier ${entry.data.policy.verifier.harness}`;
+      return `accepted "${entry.data.brief.title}" for ${entry.data.ref} at ${short(entry.data.base)}; policy ${entry.data.policy.name}, executor ${candidatesOf(entry.data.brief).join(" or ")}, verifier ${entry.data.policy.verifier.harness}`;
     case "delegation.started":
       return `preparing the base tree in lane ${entry.data.lane}`;
+    case "executor.chosen":
+      return `attempt ${entry.data.attempt} goes to ${entry.data.executor}: ${entry.data.reasons[0] ?? ""}`;
     case "attempt.started":
       return `attempt ${entry.data.attempt} begins`;
     case "sandbox.started":
@@ -72,6 +75,18 @@ export function narrate(entry: Entry): string {
       return `landing given up: ${entry.data.reason}`;
     case "delegation.landed":
       return `LANDED ${short(entry.data.commit)} on ${entry.data.ref}`;
+    case "mission.accepted":
+      return `accepted the mission "${(entry.data.mission.split("\n")[0] ?? "").slice(0, 200)}" for ${entry.data.ref} at ${short(entry.data.base)}; planner ${entry.data.harness}, policy ${entry.data.policy.name}`;
+    case "planner.started":
+      return `planner turn ${entry.data.turn} begins: ${entry.data.purpose}`;
+    case "planner.refused":
+      return `the planner's plan is REFUSED (${entry.data.code}): ${entry.data.message.split("\n")[0]}`;
+    case "planner.ended":
+      return `planner turn ${entry.data.turn} ended: ${entry.data.message}`;
+    case "mission.reported":
+      return `report of the ${entry.data.by}:\n${entry.data.text}`;
+    case "mission.ended":
+      return `MISSION ${entry.data.state.toUpperCase()}: ${entry.data.message}`;
     case "delegation.bisected":
       return `bisected in ${entry.data.runs} runs: ${entry.data.message.split("\n")[0]}`;
     case "plan.accepted": {
@@ -90,8 +105,12 @@ export function narrate(entry: Entry): string {
       return `plan discarded by ${entry.data.by}`;
     case "delegation.rejected":
       return `REJECTED${entry.data.hard ? " for good" : ""}: ${entry.data.message}`;
+    case "stuck.detected":
+      return `attempt ${entry.data.attempt} gets nowhere (${entry.data.detector}): ${entry.data.why}`;
     case "delegation.stuck":
-      return `STUCK: ${entry.data.reason}`;
+      return `STUCK${entry.data.by === "executor" ? ", as the executor says" : ""}: ${entry.data.reason}`;
+    case "stuck.escalated":
+      return `escalated to the ${entry.data.to}: a dossier of ${showSize(entry.data.bytes)}`;
     case "delegation.over-budget":
       return `OVER BUDGET: ${entry.data.what}`;
     case "delegation.discarded":

@@ -6,6 +6,7 @@ import {
   brief as briefSchema,
   type Check,
   type Criterion,
+  candidatesOf,
   checkFiles as checkFilesSchema,
 } from "../domain/brief.ts";
 import type { PlannerRights } from "../domain/config.ts";
@@ -241,17 +242,22 @@ export async function admit(
   const { commit, target } = await resolveTarget(request, repository, tools);
 
   const policy = narrowPolicy(await tools.loadPolicy(brief.policy), brief);
-  const executor = await loadRole(tools, brief.executor, "executor");
+  const executors = await Promise.all(candidatesOf(brief).map((name) => loadRole(tools, name, "executor")));
   const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
-  // Who did the work does not judge it (ATTACKS V8).
-  if (executor.name === verifier.name) {
-    throw new SallyportError("policy-invalid", `${executor.name} would verify its own work`, {
-      next: "Name another executor in the brief, or another verifier in the policy.",
-    });
+  for (const executor of executors) {
+    // Who did the work does not judge it (ATTACKS V8).
+    if (executor.name === verifier.name) {
+      throw new SallyportError("policy-invalid", `${executor.name} would verify its own work`, {
+        next: "Name another executor in the brief, or another verifier in the policy.",
+      });
+    }
   }
-  for (const harness of [executor, verifier]) requireRoute(harness, policy);
+  for (const harness of [...executors, verifier]) requireRoute(harness, policy);
+  const candidates = await Promise.all(
+    executors.map(async ({ name }) => ({ executor: name, image: await tools.findImage(name) })),
+  );
   const images = {
-    executor: await tools.findImage(brief.executor),
+    executor: candidates[0]?.image ?? "",
     tester: await tools.findImage(policy.tests?.image ?? "base"),
     verifier: await tools.findImage(policy.verifier.harness),
   };
@@ -269,5 +275,6 @@ export async function admit(
     policyDigest: digestValue(policy),
     briefDigest: digestValue(brief),
     images,
+    ...(candidates.length > 1 ? { candidates } : {}),
   };
 }

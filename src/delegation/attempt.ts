@@ -48,7 +48,7 @@ export interface AttemptPlace {
 export type AttemptOutcome =
   | { is: "approved" }
   | { is: "rejected"; by: "host" | "verifier"; hard: boolean; findings: Finding[]; tree?: string }
-  | { is: "stuck"; reason: string }
+  | { is: "stuck"; by: "executor" | "host"; reason: string }
   | { is: "over-budget"; what: string };
 
 const rejectedByHost = (findings: Finding[], tree?: string): AttemptOutcome => ({
@@ -187,7 +187,7 @@ function mechanicalRules(record: Delegation) {
 /** Why an executor's end is not followed by a collection, if it is not. */
 function endedWithout(turn: ExecutorTurn, record: Delegation): AttemptOutcome | undefined {
   const { budget, sandbox } = record.policy;
-  if (turn.stuck !== undefined) return { is: "stuck", reason: turn.stuck };
+  if (turn.stuck !== undefined) return { is: "stuck", ...turn.stuck };
   if (turn.over !== undefined) return { is: "over-budget", what: turn.over };
   switch (turn.end) {
     case "exit":
@@ -227,7 +227,7 @@ async function executeAndCollect(
   const record = tools.record(id);
   const { policy } = record;
   const { base, quarantine } = place;
-  const harness = await tools.loadHarness(record.brief.executor);
+  const harness = await tools.loadHarness(record.executor);
   const directory = join(place.directory, `attempt-${number}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const lowers = [...place.setup, base.files];
@@ -247,7 +247,7 @@ async function executeAndCollect(
       tools.record(id),
       number,
       harness,
-      { workspace: workspace.target, baseTree: base.files, directory },
+      { workspace: workspace.target, baseTree: base.files, layer, directory },
       tools,
       signal,
     );

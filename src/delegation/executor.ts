@@ -9,15 +9,18 @@ import { harnessRoutes } from "../policy/harness-route.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { VerbAnswer } from "../sandbox/role-run.ts";
+import { layerFingerprint } from "../worktree/fingerprint.ts";
+import type { Layer } from "../worktree/layer.ts";
 import { executorBrief, executorPrompt } from "./prompt.ts";
+import { watchStuck } from "./stuck-watch.ts";
 import type { LoopTools } from "./tools.ts";
 
 export interface ExecutorTurn {
   sandbox: string;
   end: SandboxEnd;
   exit: number | null;
-  /** The executor's own word that it cannot go on. */
-  stuck?: string;
+  /** That it cannot go on: its own word, or what a detector of the host's found. */
+  stuck?: { by: "executor" | "host"; reason: string };
   /** The cap of tokens or money that it met. */
   over?: string;
 }
@@ -26,6 +29,7 @@ export interface ExecutorPlace {
   /** The mounted workspace and the base tree, as host paths. */
   workspace: string;
   baseTree: string;
+  layer: Layer;
   directory: string;
 }
 
@@ -73,6 +77,7 @@ export async function runExecutor(
       if (stuckReport !== undefined || proposed)
         return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
       stuckReport = text;
+      watching.end().catch(() => {});
       grace = setTimeout(() => ended.abort(), 200);
       return { status: 200, body: { ok: true } };
     },
@@ -81,6 +86,7 @@ export async function runExecutor(
       if (stuckReport !== undefined || proposed)
         return { status: 409, body: { code: "already-reported", next: "The first report counts." } };
       proposed = true;
+      watching.end().catch(() => {});
       grace = setTimeout(() => ended.abort(), graceAfterPropose);
       return { status: 200, body: { ok: true } };
     },
@@ -88,6 +94,20 @@ export async function runExecutor(
       textOf(body) ? { status: 200, body: { ok: true } } : malformed,
   };
   const start = await prepareHarness(harness, executorPrompt(brief), place.directory);
+  const watching = watchStuck({
+    thresholds: policy.stuck ?? {},
+    look: () => layerFingerprint(place.layer),
+    subscribe: (listener) =>
+      tools.subscribe((entry) => {
+        if (entry.delegation === record.id) listener(entry);
+      }),
+    found: async (sandbox, { detector, why, seen }) => {
+      const data = { sandbox, attempt, detector, why, seen };
+      await tools.append({ type: "stuck.detected", delegation: record.id, data });
+    },
+    endSandbox: () => ended.abort(),
+    clock: () => performance.now(),
+  });
   try {
     const result = await tools.runRole({
       delegation: record.id,
@@ -114,18 +134,28 @@ export async function runExecutor(
         secrets: policy.secrets,
         verbs,
       },
+      watch: watching.watch,
       signal: AbortSignal.any([signal, ended.signal]),
     });
+    const detection = await watching.end();
+    // Its own word comes first: it was the first to say so.
+    const stuck: ExecutorTurn["stuck"] =
+      stuckReport !== undefined
+        ? { by: "executor", reason: stuckReport }
+        : detection && !proposed && result.end === "stopped"
+          ? { by: "host", reason: `${detection.detector}: ${detection.why}` }
+          : undefined;
     // Ended by us after its own report is an ordinary end.
     const end = result.end === "stopped" && !signal.aborted ? "exit" : result.end;
     return {
       sandbox: result.sandbox,
       end,
       exit: result.exit,
-      ...(stuckReport === undefined ? {} : { stuck: stuckReport }),
+      ...(stuck ? { stuck } : {}),
       ...(result.over === undefined ? {} : { over: result.over }),
     };
   } finally {
+    await watching.end().catch(() => {});
     clearTimeout(grace);
     await rm(folder, { recursive: true, force: true });
   }

@@ -57,7 +57,7 @@ function pythonCandidates(path: string, text: string): string[][] {
     const [, dots = "", module = "", names = ""] = match;
     const parts = module.split(".").filter(Boolean);
     const home = dots ? posix.normalize(posix.join(posix.dirname(path), "../".repeat(dots.length - 1) || ".")) : "";
-    const base = [home === "." ? "" : home, ...parts].filter(Boolean).join("/");
+    const base = [home.replace(/^\.?\/?$|\/$/, ""), ...parts].filter(Boolean).join("/");
     if (base) candidates.push(options(base));
     // What is imported may be a module of that package.
     for (const name of names.split(",").map((one) => one.trim().split(/\s/)[0] ?? "")) {

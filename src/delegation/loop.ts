@@ -13,6 +13,8 @@ import { pathMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import { ensureBaseTree } from "../worktree/base-tree.ts";
 import { type AttemptOutcome, type AttemptPlace, failureOf, runAttempt } from "./attempt.ts";
+import { chooseExecutor } from "./choose-executor.ts";
+import { escalateStuck } from "./escalate.ts";
 import { rejectWhole } from "./plan-whole.ts";
 import type { LoopTools, StopReason } from "./tools.ts";
 
@@ -73,6 +75,7 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       });
       return;
     }
+    await chooseExecutor(id, number, place, tools);
     let outcome: AttemptOutcome;
     try {
       outcome = await runAttempt(id, number, place, tools, signal);
@@ -96,7 +99,12 @@ async function conclude(id: string, attempt: number, outcome: AttemptOutcome, to
     case "approved":
       return true;
     case "stuck":
-      await tools.append({ type: "delegation.stuck", delegation: id, data: { attempt, reason: outcome.reason } });
+      await tools.append({
+        type: "delegation.stuck",
+        delegation: id,
+        data: { attempt, reason: outcome.reason, by: outcome.by },
+      });
+      await escalateStuck(id, tools);
       return true;
     case "over-budget":
       await tools.append({ type: "delegation.over-budget", delegation: id, data: { attempt, what: outcome.what } });
@@ -126,8 +134,9 @@ async function restAfter(id: string, last: Attempt | undefined, tools: LoopTools
   await tools.append({
     type: "delegation.stuck",
     delegation: id,
-    data: { attempt: last.number, reason: repeated.message },
+    data: { attempt: last.number, reason: repeated.message, by: "host" },
   });
+  await escalateStuck(id, tools);
   return true;
 }
 

@@ -1,8 +1,9 @@
 /** Admission of a plan: every brief of it as if it came alone, the lint, and the combined whole. Nothing has run yet. */
 
-import { checkFiles as checkFilesSchema } from "../domain/brief.ts";
+import { candidatesOf, checkFiles as checkFilesSchema } from "../domain/brief.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Admitted, EventData } from "../domain/event.ts";
+import type { PermittedNames } from "../domain/mission.ts";
 import { mostCriteria, type Plan, type PlanBrief, type PlanFinding, plan as planSchema } from "../domain/plan.ts";
 import type { Policy } from "../domain/policy.ts";
 import { digestValue } from "../gate/digest.ts";
@@ -37,6 +38,8 @@ export interface PlanRequest {
 export interface PlanAdmissionTools extends AdmissionTools {
   /** Draws a delegation's id. */
   newId(): string;
+  /** What the plan may name; left out: what any brief may. */
+  permitted?: PermittedNames;
 }
 
 function invalid(found: string, next: string): SallyportError {
@@ -67,6 +70,22 @@ export function refuseErrors(findings: readonly PlanFinding[]): void {
     cut(errors.length === 1 ? first.message : errors.map(({ message }) => message).join("; "), 4000),
     cut(errors.length === 1 ? first.next : errors.map(({ next }) => next).join(" "), 2000),
   );
+}
+
+/** A plan that a planner harness wrote names what the operator permits it, and nothing else. Throws `mission-refused`. */
+function refuseUnpermitted(plan: Plan, permitted: PermittedNames): void {
+  const named = [
+    ...plan.briefs.flatMap((brief) => [
+      { where: `${brief.id}.policy`, name: brief.policy, among: permitted.policies },
+      ...candidatesOf(brief).map((name) => ({ where: `${brief.id}.executor`, name, among: permitted.executors })),
+    ]),
+    ...(plan.policy === undefined ? [] : [{ where: "policy", name: plan.policy, among: permitted.policies }]),
+  ];
+  const wrong = named.find(({ name, among }) => !among.includes(name));
+  if (!wrong) return;
+  throw new SallyportError("mission-refused", `${wrong.where}: ${wrong.name} may not be named here`, {
+    next: `Name one of: ${wrong.among.join(", ")}.`,
+  });
 }
 
 /** The brief as `delegate` would take it. */
@@ -103,6 +122,7 @@ export async function scopesOf(
 export async function admitPlan(request: PlanRequest, tools: PlanAdmissionTools): Promise<EventData<"plan.accepted">> {
   refuseCredentials({ ...request, brief: request.plan });
   const plan = parsePlan(request.plan);
+  if (tools.permitted) refuseUnpermitted(plan, tools.permitted);
   const files = checkFilesSchema.safeParse(request.checkFiles ?? {});
   if (!files.success)
     throw invalid("the files of the checks are not base64 by name", "Send them with `sallyport plan run`.");
@@ -183,9 +203,9 @@ async function admitWhole(
   const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
   for (const { id, executor } of plan.briefs) {
     // Who did the work does not judge it (ATTACKS V8).
-    if (executor !== verifier.name) continue;
+    if (!candidatesOf({ executor }).includes(verifier.name)) continue;
     throw invalid(
-      `${executor} executes ${id} and would verify the whole`,
+      `${verifier.name} executes ${id} and would verify the whole`,
       "Name another verifier in the plan's policy.",
     );
   }

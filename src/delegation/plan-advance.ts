@@ -87,7 +87,7 @@ function ended(plan: PlanRecord, order: readonly PlanBrief[], recordOf: Lookup):
     else if (record.state !== "approved")
       ends.push({
         state: endOf(record),
-        text: `${brief.id} is ${record.state}: ${record.reason ?? "no reason is recorded"}`,
+        text: `${brief.id} is ${record.state}: ${whyEnded(record)}`,
       });
   }
   for (const conflict of plan.conflicts.filter((one) => one.brief === undefined))
@@ -100,6 +100,14 @@ function ended(plan: PlanRecord, order: readonly PlanBrief[], recordOf: Lookup):
     ...(kept.length > 0 ? [`approved and kept in quarantine until the plan is discarded: ${kept.join(", ")}`] : []),
   ].join("; ");
   return { is: "ended", state, message: message.slice(0, 8000).toWellFormed() };
+}
+
+/** The reason, and the first finding of the last rejection: what the planner would look up next. */
+function whyEnded(record: Delegation): string {
+  const finding = record.attempts.at(-1)?.rejection?.findings[0];
+  const shown =
+    finding && finding.message !== record.reason ? ` (${finding.message.split("\n")[0]?.slice(0, 500)})` : "";
+  return `${record.reason ?? "no reason is recorded"}${shown}`;
 }
 
 function conflictText({ brief, between, paths }: PlanRecord["conflicts"][number]): string {

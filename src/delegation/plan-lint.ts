@@ -168,7 +168,7 @@ function scopeFindings(plan: Plan, scopes: PlanScopes, facts: PlanFacts): PlanFi
       const coupled = overlap ? [] : couplingsOf(a, b, facts.couplings);
       if (!overlap && coupled.length === 0) continue;
       // Another executor or another policy is a reason for two briefs on one part.
-      const sameHands = a.brief.executor === b.brief.executor && a.brief.policy === b.brief.policy;
+      const sameHands = String(a.brief.executor) === String(b.brief.executor) && a.brief.policy === b.brief.policy;
       if (sameHands || !ordered(a.brief, b.brief)) parts.set(partOf(b.brief.id), partOf(a.brief.id));
       if (ordered(a.brief, b.brief)) continue;
       findings.push(overlap ? overlapFinding(plan, a, b, overlap) : couplingFinding(plan, a, b, coupled));

@@ -3,9 +3,10 @@
  * record. Pure, total, and strict about order: an event that the state does not allow is a fault of the host, and is
  * refused before it is written (ATTACKS V7).
  */
+import { candidatesOf } from "../domain/brief.ts";
 import { type Attempt, type Delegation, endStates, type State } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
-import type { Event, EventType } from "../domain/event.ts";
+import type { Event, EventData, EventType } from "../domain/event.ts";
 import { withReservation, withSettlement } from "./spend.ts";
 
 export type Delegations = ReadonlyMap<string, Delegation>;
@@ -28,6 +29,8 @@ const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
   "attempt.rejected": ["executing", "collecting", "testing", "verifying"],
   "attempt.failed": ["executing", "collecting", "testing", "verifying"],
   "delegation.rejected": ["preparing", "executing", "collecting", "testing", "verifying"],
+  "executor.chosen": ["preparing"],
+  "stuck.detected": ["executing"],
   "delegation.stuck": ["preparing", "executing", "collecting"],
   "delegation.over-budget": ["preparing", "executing", "collecting", "testing", "verifying"],
   "delegation.discarded": ["accepted", "preparing", "executing", "collecting", "testing", "verifying", "approved"],
@@ -66,6 +69,8 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       spend: {},
       reservations: {},
       denials: 0,
+      denied: [],
+      executor: candidatesOf(event.data.brief)[0] ?? "",
     };
   }
   if (!record) {
@@ -80,6 +85,7 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     allowed &&
     "attempt" in event.data &&
     event.type !== "attempt.started" &&
+    event.type !== "executor.chosen" &&
     current &&
     event.data.attempt !== current.number
   ) {
@@ -95,7 +101,19 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       if (attempt !== record.attempts.length + 1) refuse(event, `at attempt ${record.attempts.length}`);
       // A plan's combined whole has no executor: the host makes its proposal.
       const first = record.plan?.combines ? "collecting" : "executing";
-      return to(first, { attempts: [...record.attempts, { number: attempt, from }] });
+      const executor = record.plan?.combines ? "" : record.executor;
+      return to(first, { attempts: [...record.attempts, { number: attempt, from, executor }] });
+    }
+    case "executor.chosen":
+      if (event.data.attempt !== record.attempts.length + 1) refuse(event, `at attempt ${record.attempts.length}`);
+      return {
+        ...next,
+        executor: event.data.executor,
+        images: { ...record.images, executor: event.data.image },
+      };
+    case "stuck.detected": {
+      const { attempt, detector, why } = event.data;
+      return { ...next, detected: { attempt, detector, why } };
     }
     case "attempt.executed":
       return to("collecting", { attempts: withAttempt(record, { end: event.data.end }) });
@@ -150,7 +168,7 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     case "delegation.rejected":
       return to(event.data.hard ? "rejected-hard" : "rejected", { reason: event.data.message });
     case "delegation.stuck":
-      return to("stuck", { reason: event.data.reason });
+      return to("stuck", { reason: event.data.reason, ...(event.data.by ? { stuckBy: event.data.by } : {}) });
     case "delegation.over-budget":
       return to("over-budget", { reason: event.data.what });
     case "delegation.discarded":
@@ -165,7 +183,7 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       const { sandbox, role, attempt } = event.data;
       return {
         ...next,
-        sandboxes: [...record.sandboxes, { id: sandbox, role, attempt, started: event.time, requests: 0 }],
+        sandboxes: [...record.sandboxes, { id: sandbox, role, attempt, started: event.time, requests: 0, denied: 0 }],
       };
     }
     case "sandbox.ended": {
@@ -174,16 +192,35 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     }
     case "request": {
       const { sandbox, decision } = event.data;
-      const sandboxes = record.sandboxes.map((s) => (s.id === sandbox ? { ...s, requests: s.requests + 1 } : s));
-      return { ...next, sandboxes, denials: record.denials + (decision === "deny" ? 1 : 0) };
+      const denied = decision === "deny" ? 1 : 0;
+      const sandboxes = record.sandboxes.map((s) =>
+        s.id === sandbox ? { ...s, requests: s.requests + 1, denied: s.denied + denied } : s,
+      );
+      if (!denied) return { ...next, sandboxes };
+      return { ...next, sandboxes, denials: record.denials + 1, denied: withDenied(record.denied, event.data) };
     }
     case "budget.reserved":
-      return { ...next, ...withReservation(record, event.data) };
+      return { ...next, ...withReservation(record, event.data), attempts: withModel(record, event.data) };
     case "budget.settled":
       return { ...next, ...withSettlement(record, event.data) };
     default:
       return next;
   }
+}
+
+/** The last five denied requests that differ: one that comes again counts, and is the newest. */
+function withDenied(before: Delegation["denied"], request: EventData<"request">): Delegation["denied"] {
+  const { method, url, code, rule } = request;
+  const same = before.find((d) => d.method === method && d.url === url && d.code === code);
+  return [...before.filter((d) => d !== same), { method, url, code, rule, count: (same?.count ?? 0) + 1 }].slice(-5);
+}
+
+/** The attempts, with the model that the executor of the running one asks first. */
+function withModel(record: Delegation, { role, attempt, model }: EventData<"budget.reserved">): Attempt[] {
+  const current = record.attempts.at(-1);
+  return role === "executor" && current?.number === attempt && current.model === undefined
+    ? withAttempt(record, { model })
+    : record.attempts;
 }
 
 /** An approval is of the attempt that was verified last, says so in every field known here, and comes once. */

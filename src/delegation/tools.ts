@@ -7,6 +7,7 @@ import type { BaselineCache } from "../gate/tester.ts";
 import type { RunRole } from "../sandbox/role-run.ts";
 import type { HostRepository } from "../worktree/host-repository.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
+import type { Escalate } from "./dossier.ts";
 
 export interface LoopTools {
   /** The record as the ledger tells it now. */
@@ -15,6 +16,12 @@ export interface LoopTools {
   append(event: Event): Promise<Entry>;
   /** Not waited for. */
   note(event: Event): void;
+  /** Every durable entry from now on, in order; gives the way to stop it. */
+  subscribe(listener: (entry: Entry) => void): () => void;
+  /** Every delegation, as the ledger tells it now. */
+  delegations(): readonly Delegation[];
+  /** Hands the dossier of a stuck delegation to its planner harness. Left out: there is none. */
+  escalate?: Escalate;
   runRole: RunRole;
   loadHarness(name: string): Promise<HarnessFile>;
   openRepository(path: string): Promise<HostRepository>;

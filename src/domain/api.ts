@@ -1,6 +1,7 @@
 /** The HTTP API's bodies. Schema only. */
 import { z } from "zod";
-import { delegationId, planId } from "./identity.ts";
+import { delegationId, missionId, planId, shortName } from "./identity.ts";
+import { missionText } from "./mission.ts";
 
 export const delegateBody = z.strictObject({
   repository: z.string().startsWith("/").max(4096),
@@ -18,6 +19,16 @@ export const planBody = z.strictObject({
   strict: z.boolean().optional(),
 });
 export const planParams = z.strictObject({ id: planId });
+export const executorsQuery = z.strictObject({ since: z.iso.datetime().optional() });
+export const missionBody = z.strictObject({
+  repository: z.string().startsWith("/").max(4096),
+  base: z.string().min(1).max(1024).optional(),
+  onto: z.string().min(1).max(1024).optional(),
+  mission: missionText,
+  harness: shortName.optional(),
+  policy: shortName.optional(),
+});
+export const missionParams = z.strictObject({ id: missionId });
 export const landBody = z.strictObject({ onto: z.string().min(1).max(1024).optional() });
 export const idParams = z.strictObject({ id: delegationId });
 export const waitQuery = z.strictObject({

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { shortName } from "./identity.ts";
 import { networkRule, pathPattern, settledBudget, writtenBudget } from "./policy.ts";
+import { settledStuck, writtenStuck } from "./stuck.ts";
 
 const text = (max: number) => z.string().trim().min(1).max(max);
 
@@ -32,6 +33,15 @@ export const criterion = z.strictObject({
 });
 export type Criterion = z.infer<typeof criterion>;
 
+const executors = z
+  .union([shortName, z.array(shortName).min(1).max(8)])
+  .refine((e) => typeof e === "string" || new Set(e).size === e.length, { message: "two executors have the same name" })
+  .describe("The harness that executes; or several, from which the host picks by their track records.");
+/** The executors that a brief names, in its order. */
+export function candidatesOf(brief: { executor: string | readonly string[] }): readonly string[] {
+  return typeof brief.executor === "string" ? [brief.executor] : brief.executor;
+}
+
 /** A criterion as the ledger holds it: in a plan's combined whole it carries its brief's id too, such as `B1-A1`. */
 const settledCriterion = criterion.extend({
   id: z.string().regex(/^(?:[A-Z][A-Z0-9]{0,5}-)?[A-Z][A-Z0-9]{0,7}$/, "expected an id such as A1 or B1-A1"),
@@ -52,7 +62,7 @@ export const briefFields = (
     intent: text(10_000).describe("What this is for. The verifier sees it."),
     instructions: text(50_000).describe("How to go about it. Only the executor sees it."),
     accept: z.array(criteria).min(1).max(50),
-    executor: shortName.describe("The harness that executes."),
+    executor: executors,
     policy: shortName.describe("The operator's policy; the lines below may only narrow it."),
     writable: z.array(pathPattern).max(256).optional(),
     visible: z.array(pathPattern).max(256).optional(),
@@ -64,6 +74,7 @@ export const briefFields = (
       .optional()
       .describe("The policy's secrets that this work may use. Left out: all that its rules and routes name."),
     budget: budget.partial().optional(),
+    stuck: (budget === writtenBudget ? writtenStuck : settledStuck).partial().optional(),
     breaks: z.array(text(1000)).max(200).default([]).describe("Base tests that this change is meant to break, by id."),
   });
 

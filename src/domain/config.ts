@@ -1,6 +1,7 @@
 /** The operator's configuration: who may name what. Schema only. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
+import { permittedNames } from "./mission.ts";
 import { written } from "./units.ts";
 
 /** What one planner may do. Left-out lists allow nothing. */
@@ -15,6 +16,17 @@ export const plannerRights = z.strictObject({
     .max(1000)
     .default([])
     .describe("Branches it may land on, as full names or globs."),
+  missions: z
+    .strictObject({
+      harnesses: z
+        .array(shortName)
+        .max(100)
+        .default([])
+        .describe("Harnesses that may plan; the first where none is named."),
+      ...permittedNames.shape,
+    })
+    .optional()
+    .describe("What `sallyport run` may start, and what the plan that comes of it may name. Left out: nothing."),
 });
 export type PlannerRights = z.infer<typeof plannerRights>;
 

@@ -3,6 +3,7 @@ import { exitCode } from "./error.ts";
 import type { EventData, Proposal } from "./event.ts";
 import type { Role } from "./identity.ts";
 import type { Finding } from "./rejection.ts";
+import type { StuckDetector } from "./stuck.ts";
 import type { TestReport } from "./test-report.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -59,6 +60,10 @@ export const stateExitCode: Record<State, number> = {
 export interface Attempt {
   number: number;
   from: string;
+  /** The harness that executes it. */
+  executor: string;
+  /** The first model that the executor asked. */
+  model?: string;
   end?: string;
   proposal?: Proposal;
   report?: TestReport;
@@ -84,6 +89,14 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   bisected?: EventData<"delegation.bisected">;
   reason?: string;
   denials: number;
+  /** The last denied requests that differ, newest last; at most five. */
+  denied: { method: string; url: string; code: string; rule: string; count: number }[];
+  /** The executor of the running or next attempt: chosen by the host where the brief names several. */
+  executor: string;
+  /** What the host took for stuck. */
+  detected?: { attempt: number; detector: StuckDetector; why: string };
+  /** Whose word `reason` is, where it is stuck. */
+  stuckBy?: "executor" | "host";
   sandboxes: SandboxRecord[];
   /** What its models cost, by role. */
   spend: Partial<Record<Role, RoleSpend>>;
@@ -127,6 +140,7 @@ export interface SandboxRecord {
   milliseconds?: number;
   end?: string;
   requests: number;
+  denied: number;
 }
 
 /** What the executors of a delegation have used of its budget so far. A sandbox that a crash cut counts to the last line about it. */

@@ -5,11 +5,13 @@
 import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
-import { delegationId, imageDigest, objectId, role, sha256, shortName, subjectId } from "./identity.ts";
+import { imageDigest, missionId, objectId, planId, role, sha256, shortName, subjectId } from "./identity.ts";
+import { missionEnd, missionText, permittedNames, plannerPurpose } from "./mission.ts";
 import { modelUsage } from "./model.ts";
 import { planBriefId, planEnd, planFinding, planPart, settledPlan } from "./plan.ts";
 import { policy } from "./policy.ts";
 import { finding } from "./rejection.ts";
+import { stuckDetector, stuckSeen } from "./stuck.ts";
 import { testReport } from "./test-report.ts";
 import { verdict } from "./verdict.ts";
 
@@ -17,6 +19,12 @@ const attempt = z.number().int().positive();
 const sandbox = z.string().regex(/^s-[a-z2-7]{16}$/);
 const reservation = z.string().regex(/^r-[a-z2-7]{16}$/);
 const amount = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+/** Where a brief names several executors: each with its image. */
+const candidates = z
+  .array(z.strictObject({ executor: shortName, image: imageDigest }))
+  .min(1)
+  .max(8)
+  .optional();
 const images = z.strictObject({
   executor: imageDigest.optional().describe("Left out where no executor works: a plan's combined whole."),
   tester: imageDigest,
@@ -34,6 +42,7 @@ const accepted = z.strictObject({
   policyDigest: sha256,
   briefDigest: sha256,
   images,
+  candidates,
   plan: planPart.optional(),
 });
 /** A brief of a plan that was admitted: all of its delegation but where it starts from. */
@@ -78,6 +87,12 @@ export const events = {
   "delegation.accepted": accepted,
   "delegation.refused": z.strictObject({ planner: z.string(), code: z.string(), message: z.string() }),
   "delegation.started": z.strictObject({ lane: z.number().int().nonnegative() }),
+  "executor.chosen": z.strictObject({
+    attempt,
+    executor: shortName,
+    image: imageDigest,
+    reasons: z.array(z.string().max(500)).min(1).max(20),
+  }),
   "attempt.started": z.strictObject({ attempt, from: objectId.describe("The tree the layer starts from.") }),
   "attempt.executed": z.strictObject({ attempt, end: sandboxEnd }),
   "attempt.failed": z.strictObject({ attempt, code: z.string(), message: z.string() }),
@@ -102,7 +117,23 @@ export const events = {
   "landing.abandoned": z.strictObject({ reason: z.string() }),
   "delegation.landed": z.strictObject({ ref: z.string(), commit: objectId, approval: sha256 }),
   "delegation.rejected": z.strictObject({ hard: z.boolean(), message: z.string() }),
-  "delegation.stuck": z.strictObject({ attempt, reason: z.string() }),
+  "stuck.detected": z.strictObject({
+    sandbox,
+    attempt,
+    detector: stuckDetector,
+    why: z.string().max(1000),
+    seen: stuckSeen,
+  }),
+  "delegation.stuck": z.strictObject({
+    attempt,
+    reason: z.string(),
+    by: z.enum(["executor", "host"]).optional().describe("Whose word the reason is: the executor's is a claim."),
+  }),
+  "stuck.escalated": z.strictObject({
+    to: z.enum(["planner", "person"]),
+    dossier: sha256,
+    bytes: z.number().int().positive(),
+  }),
   "delegation.over-budget": z.strictObject({ attempt, what: z.string() }),
   "delegation.discarded": z.strictObject({ by: z.string() }),
   "delegation.failed": z.strictObject({ code: z.string(), message: z.string() }),
@@ -124,6 +155,7 @@ export const events = {
     findings: z.array(planFinding).describe("What the lint found and let pass."),
     briefs: z.array(z.strictObject({ id: planBriefId, delegation: subjectId, admitted })),
     combined: z.strictObject({ delegation: subjectId, admitted }),
+    mission: missionId.optional().describe("The mission that a planner harness made it for."),
   }),
   "plan.conflicted": z.strictObject({
     brief: planBriefId.optional().describe("The brief that cannot start; left out: the combined whole."),
@@ -134,6 +166,29 @@ export const events = {
   "plan.landed": z.strictObject({ ref: z.string(), commit: objectId }),
   "plan.ended": z.strictObject({ state: planEnd, message: z.string().max(8000) }),
   "plan.discarded": z.strictObject({ by: z.string() }),
+
+  "mission.accepted": z.strictObject({
+    mission: missionText,
+    repository: z.string(),
+    base: objectId,
+    ref: z.string(),
+    planner: z.string(),
+    harness: shortName,
+    image: imageDigest,
+    policy,
+    policyDigest: sha256,
+    permitted: permittedNames.describe("What its plan may name."),
+    plan: planId.describe("The id that its plan will have."),
+  }),
+  "planner.started": z.strictObject({ turn: attempt, purpose: plannerPurpose }),
+  "planner.refused": z.strictObject({ turn: attempt, code: z.string(), message: z.string().max(8000) }),
+  "planner.ended": z.strictObject({
+    turn: attempt,
+    end: sandboxEnd.optional().describe("Left out where no sandbox came to be, or a crash cut it."),
+    message: z.string().max(4000),
+  }),
+  "mission.reported": z.strictObject({ by: z.enum(["planner", "host"]), text: z.string().max(40_000) }),
+  "mission.ended": z.strictObject({ state: missionEnd, message: z.string().max(8000) }),
 
   "sandbox.started": z.strictObject({
     sandbox,
@@ -183,6 +238,7 @@ export const events = {
     tokens: amount.describe("The worst case: all that the request can come to."),
     microusd: amount,
     list: amount.describe("The worst case at the list price; more than `microusd` where a subscription pays."),
+    body: sha256.optional().describe("Of the request's body, as the harness sent it."),
   }),
   "budget.settled": z.strictObject({
     sandbox,

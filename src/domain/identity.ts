@@ -5,8 +5,10 @@ import { z } from "zod";
 export const delegationId = z.string().regex(/^d-[a-z2-7]{16}$/, "expected a delegation id such as d-abcdefgh23456722");
 /** A plan's id: `p-` and 16 lower-case base-32 characters. */
 export const planId = z.string().regex(/^p-[a-z2-7]{16}$/, "expected a plan's id such as p-abcdefgh23456722");
-/** What a ledger line is about: a delegation, or a plan. */
-export const subjectId = z.string().regex(/^[dp]-[a-z2-7]{16}$/, "expected an id such as d-abcdefgh23456722");
+/** A mission's id: `m-` and 16 lower-case base-32 characters. */
+export const missionId = z.string().regex(/^m-[a-z2-7]{16}$/, "expected a mission's id such as m-abcdefgh23456722");
+/** What a ledger line is about: a delegation, a plan, or a mission. */
+export const subjectId = z.string().regex(/^[dpm]-[a-z2-7]{16}$/, "expected an id such as d-abcdefgh23456722");
 /** SHA-256 in lower-case hex. */
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits");
 /** A git object id, SHA-1 or SHA-256. */
@@ -33,6 +35,11 @@ export function delegationIdFrom(random: Uint8Array): string {
     id += alphabet[(pair >> (11 - (bit & 7))) & 31];
   }
   return id;
+}
+
+/** A mission's id, drawn like a delegation's. */
+export function missionIdFrom(random: Uint8Array): string {
+  return `m-${delegationIdFrom(random).slice(2)}`;
 }
 
 /** A plan's id, drawn like a delegation's. */

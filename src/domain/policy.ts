@@ -3,6 +3,7 @@ import { z } from "zod";
 import { shortName } from "./identity.ts";
 import { modelException, modelGlob, modelProtocol } from "./model.ts";
 import { priceTable } from "./price.ts";
+import { settledStuck, writtenStuck } from "./stuck.ts";
 import { settled, type Units, written } from "./units.ts";
 
 /** A glob over paths relative to the repository's root. */
@@ -237,6 +238,12 @@ export const policyFile = z.strictObject({
       "Values that stay outside of the sandbox, bound to the rules and routes that name them; laid over by name.",
     ),
   budget: writtenBudget.partial().optional().describe("What a delegation may spend; laid over key by key."),
+  stuck: writtenStuck
+    .partial()
+    .optional()
+    .describe(
+      "When the host ends an executor that gets nowhere; laid over key by key. What is left out is not watched.",
+    ),
   tests: testsOf(written)
     .optional()
     .describe("How the host tests a proposal. Replaces that of the extended policy whole."),
@@ -259,6 +266,7 @@ export const policy = z.strictObject({
   models: z.record(shortName, modelRoute),
   secrets: z.record(shortName, secretBinding),
   budget: settledBudget,
+  stuck: settledStuck.partial().optional(),
   tests: settledTests.optional(),
   verifier: verifierChoice,
 });

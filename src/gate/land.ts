@@ -131,11 +131,15 @@ export async function planLanding(
     tree: predicate.tree,
     parent: record.base,
     message: commitMessage(record, attempt, digest, predicate),
-    author: { name: `Sallyport (${record.brief.executor})`, email: "sallyport@localhost" },
+    author: { name: `Sallyport (${executorOf(record, attempt)})`, email: "sallyport@localhost" },
     date: new Date(predicate.issued),
   });
   return { attempt, approval: digest, ref, from, commit, tree: predicate.tree, parent: record.base };
 }
+
+/** Who executed the attempt that is landed: the brief may have named several. */
+const executorOf = (record: Delegation, attempt: number) =>
+  record.attempts.find((a) => a.number === attempt)?.executor || record.executor;
 
 function commitMessage(record: Delegation, attempt: number, digest: string, predicate: ApprovalPredicate): string {
   return [

@@ -12,6 +12,7 @@ export interface Channel {
   emit(event: RequestEvent): void;
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
   reserve(sandbox: string, ask: ReserveAsk): Promise<Reserved>;
+  progress(sandbox: string, reservation: string): void;
   settle(sandbox: string, report: SettleReport): void;
   /** Undefined when fewer events wait for the daemon than the bound, else resolves then. */
   room(): Promise<void> | undefined;
@@ -121,6 +122,7 @@ export function createChannel(commands: {
       send({ type: "reserve", id, sandbox, ask });
       return promise;
     },
+    progress: (sandbox, reservation) => send({ type: "progress", sandbox, reservation }),
     settle: (sandbox, report) => send({ type: "settle", sandbox, report }),
     room: () => (backlog < eventBacklog ? undefined : drained()),
   };

@@ -19,6 +19,8 @@ export interface LaneServices {
   callVerb(sandbox: string, verb: string, body: unknown): Promise<{ status: number; body: unknown }>;
   /** Reserves the worst case of a request to a model: durable when it resolves. */
   reserve(sandbox: string, ask: ReserveAsk): Promise<Reserved>;
+  /** Says that bytes of its answer come in. */
+  progress(sandbox: string, reservation: string): void;
   /** Says how a reserved request ended. */
   settle(sandbox: string, report: SettleReport): void;
   /** Undefined when the daemon's record keeps up, else what to wait for: nothing is decided that could not be recorded. */

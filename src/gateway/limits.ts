@@ -22,6 +22,8 @@ export const responseBytes = 2 * 1024 ** 3;
 export const connectTime = 10_000;
 /** Milliseconds without a byte from upstream. A model may think for long before its first one. */
 export const upstreamSilence = 600_000;
+/** Milliseconds between two words to the daemon that bytes of a model's answer come in. */
+export const progressTime = 1000;
 /** Milliseconds without a byte in either direction of a tunnel. */
 export const tunnelSilence = 600_000;
 /** Milliseconds in which a tunnel's client must have said what it speaks. */

@@ -61,6 +61,7 @@ async function openLane(lane: LaneSpec): Promise<void> {
         vault.mask(ask.model) === ask.model ? channel.reserve(sandbox, ask) : secretModel(ask.route),
       settle: (sandbox, report) =>
         channel.settle(sandbox, report.model === undefined ? report : { ...report, model: vault.mask(report.model) }),
+      progress: channel.progress,
       room: channel.room,
       now: () => performance.now(),
     },

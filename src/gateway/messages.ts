@@ -44,6 +44,7 @@ export type FromGateway =
   | { type: "events"; events: EventData<"request">[] }
   | { type: "verb"; id: number; sandbox: string; verb: string; body: unknown }
   | { type: "reserve"; id: number; sandbox: string; ask: ReserveAsk }
+  | { type: "progress"; sandbox: string; reservation: string }
   | { type: "settle"; sandbox: string; report: SettleReport };
 
 type Fields = { [key: string]: unknown };
@@ -120,6 +121,9 @@ export function readFromGateway(value: unknown): FromGateway | undefined {
   if (value.type === "reserve" && isCount(value.id) && isSandboxId(value.sandbox)) {
     const ask = readAsk(value.ask);
     if (ask) return { type: "reserve", id: value.id, sandbox: value.sandbox, ask };
+  }
+  if (value.type === "progress" && isSandboxId(value.sandbox) && isText(value.reservation, 32)) {
+    return { type: "progress", sandbox: value.sandbox, reservation: value.reservation };
   }
   if (value.type === "settle" && isSandboxId(value.sandbox)) {
     const report = readReport(value.report);

@@ -3,6 +3,7 @@
  * however it ends. What went out and said nothing that can be believed keeps its reservation.
  */
 import type { ModelProtocol } from "../domain/model.ts";
+import { progressTime } from "./limits.ts";
 import type { SettleReport } from "./model-reserve.ts";
 import { readUsage, type UsageReader } from "./model-usage.ts";
 import type { Outcome } from "./record.ts";
@@ -21,7 +22,10 @@ export function createMeter(
   protocol: ModelProtocol,
   reservation: string,
   settle: (report: SettleReport) => void,
+  progress: () => void,
+  now: () => number,
 ): Meter {
+  let told = Number.NEGATIVE_INFINITY;
   let over = false;
   let reader: UsageReader | undefined;
   const report = (said: Omit<SettleReport, "reservation">) => {
@@ -36,6 +40,10 @@ export function createMeter(
         return inner.headers(headers);
       },
       push(chunk) {
+        if (now() - told >= progressTime) {
+          told = now();
+          progress();
+        }
         reader?.push(chunk);
         return inner.push(chunk);
       },

@@ -11,6 +11,8 @@ export interface ReserveAsk {
   input: number;
   /** Tokens of output that it asks for; absent where it does not say. */
   output?: number;
+  /** SHA-256 of its body as the harness sent it, in hex: the same again and again is a loop. */
+  body?: string;
 }
 
 /** The daemon's word: it may go with that cap of its output, or it may not. */
@@ -48,10 +50,17 @@ const isText = (value: unknown, max: number): value is string => typeof value ==
 /** An ask as the gateway sent it, or undefined. */
 export function readAsk(value: unknown): ReserveAsk | undefined {
   if (!isFields(value)) return undefined;
-  const { route, model, input, output } = value;
+  const { route, model, input, output, body } = value;
   if (!isText(route, 64) || !modelName.safeParse(model).success || !isCount(input)) return undefined;
   if (output !== undefined && !isCount(output)) return undefined;
-  return { route, model: model as string, input, ...(output === undefined ? {} : { output }) };
+  if (body !== undefined && !(isText(body, 64) && /^[0-9a-f]{64}$/.test(body))) return undefined;
+  return {
+    route,
+    model: model as string,
+    input,
+    ...(output === undefined ? {} : { output }),
+    ...(body === undefined ? {} : { body }),
+  };
 }
 
 /** A report as the gateway sent it, or undefined. */

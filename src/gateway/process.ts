@@ -33,6 +33,8 @@ export interface GatewayOptions {
   onVerb: (call: { sandbox: string; verb: string; body: unknown }) => Promise<{ status: number; body: unknown }>;
   /** Reserves the worst case of a request to a model; resolves when it is durable. Left out: no model is asked anything. */
   onReserve?: (call: { sandbox: string; ask: ReserveAsk }) => Promise<Reserved>;
+  /** Bytes of a reserved request's answer come in; at most one word a second. */
+  onProgress?(call: { sandbox: string; reservation: string }): void;
   /** How a reserved request ended; the last of a lane comes before its closing resolves. */
   onSettle?: (call: { sandbox: string; report: SettleReport }) => void;
   /** Called once, with a reason, if the process ends in any way but `stop`. */
@@ -131,6 +133,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         if (lanes.has(event.sandbox)) options.onRequest(event);
         else end("it reported on a sandbox without a lane");
       }
+    } else if (message.type === "progress") {
+      if (lanes.has(message.sandbox)) options.onProgress?.(message);
+      else end("it told of a sandbox without a lane");
     } else if (message.type === "reserve" || message.type === "settle") {
       if (!lanes.has(message.sandbox)) end("it spent for a sandbox without a lane");
       else if (message.type === "reserve") void answerReserve(message);

@@ -4,6 +4,7 @@
  * then does anything go out; when it is over, what it used is settled.
  */
 
+import { createHash } from "node:crypto";
 import type { ModelProtocol } from "../domain/model.ts";
 import { modelMatches } from "../domain/model.ts";
 import type { ModelRoute } from "../domain/policy.ts";
@@ -79,6 +80,7 @@ export function createServeModel(context: ServeContext, prepare: Prepare): Serve
     }
     if ("denial" in read) return deny({ ...read.denial, rule });
     try {
+      const digest = createHash("sha256").update(read.bytes).digest("hex");
       const check = checkBody(protocol, route, name, read.bytes, endpoint.model);
       if (!check.ok) return deny(check.denial);
       const { body } = check;
@@ -101,10 +103,17 @@ export function createServeModel(context: ServeContext, prepare: Prepare): Serve
           model: body.model,
           input: body.input,
           ...(body.output === undefined ? {} : { output: body.output }),
+          body: digest,
         });
         if (!reserved.ok) return deny(reserved);
         granted = reserved;
-        meter = createMeter(protocol, reserved.reservation, (report) => services.settle(spec.sandbox, report));
+        meter = createMeter(
+          protocol,
+          reserved.reservation,
+          (report) => services.settle(spec.sandbox, report),
+          () => services.progress(spec.sandbox, reserved.reservation),
+          services.now,
+        );
         meters.add(meter);
       }
       try {

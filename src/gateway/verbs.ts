@@ -14,6 +14,8 @@ const paths = new Map([
   ["/report/stuck", "stuck"],
   ["/report/note", "note"],
   ["/verdict", "verdict"],
+  ["/plan", "plan"],
+  ["/report/summary", "summary"],
 ]);
 
 /** The names a lane's `verbs` may hold. */

@@ -23,7 +23,7 @@ export function accountsFor(
     ];
     const plan = planAccount(record.id);
     if (plan) accounts.push(plan);
-    const { executor } = record.brief;
+    const { executor } = record;
     const { executorDay } = config.budgets;
     if (role.role === "executor" && Object.hasOwn(executorDay, executor)) {
       accounts.push({

@@ -1,11 +1,14 @@
 /** The HTTP API on the daemon's Unix socket. File permissions on the socket are the authorisation. */
+
 import { Readable } from "node:stream";
 import fastify, { type FastifyInstance } from "fastify";
-import { delegateBody, diffQuery, idParams, landBody, logQuery, waitQuery } from "../domain/api.ts";
+import { costReport } from "../delegation/cost.ts";
+import { delegateBody, diffQuery, executorsQuery, idParams, landBody, logQuery, waitQuery } from "../domain/api.ts";
 import { restingStates } from "../domain/delegation.ts";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import type { Host } from "./host.ts";
+import { addMissionRoutes } from "./mission-api.ts";
 import { parseRequest } from "./parse-request.ts";
 import { addPlanRoutes } from "./plan-api.ts";
 import { followLog, waitUntil } from "./wait.ts";
@@ -86,6 +89,13 @@ export function buildApi(host: Host): FastifyInstance {
     const ends = () => !follow || restingStates.has(host.store.record(id).state);
     return reply.type("application/x-ndjson").send(Readable.from(followLog(host.store.ledger, which, ends)));
   });
+  app.get("/v1/delegations/:id/cost", async (request) =>
+    costReport([host.store.record(parseRequest(idParams, request.params).id)]),
+  );
+  app.get("/v1/executors", async (request) => {
+    const { since } = parseRequest(executorsQuery, request.query);
+    return host.trackRecords(since === undefined ? undefined : new Date(since));
+  });
   app.post("/v1/delegations/:id/stop", async (request) => host.stop(parseRequest(idParams, request.params).id));
   app.post("/v1/delegations/:id/land", async (request) => {
     const { id } = parseRequest(idParams, request.params);
@@ -93,5 +103,6 @@ export function buildApi(host: Host): FastifyInstance {
   });
   app.post("/v1/delegations/:id/discard", async (request) => host.discard(parseRequest(idParams, request.params).id));
   addPlanRoutes(app, host);
+  addMissionRoutes(app, host);
   return app;
 }

@@ -145,6 +145,7 @@ export function openBudgets(tools: BudgetTools): Budgets {
       tokens: ask.input + output,
       microusd: paid ? list : 0,
       list,
+      ...(ask.body === undefined ? {} : { body: ask.body }),
     };
     const share = shareOf(balances, accounts, ask.input, paid ? price : undefined, Math.min(output, leastOutput));
     // From here to the reservation nothing is awaited: the check above still holds.

@@ -6,32 +6,43 @@ import { join } from "node:path";
 import { admit, checkRights, fullRef } from "../delegation/admit.ts";
 import { discardDelegation, landDelegation } from "../delegation/decide.ts";
 import { runDelegation } from "../delegation/loop.ts";
+import { admitMission } from "../delegation/mission-admit.ts";
 import { admitPlan } from "../delegation/plan-admit.ts";
 import { isUnfinished } from "../delegation/reduce.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import type { HostConfig } from "../domain/config.ts";
 import { asSallyportError, SallyportError } from "../domain/error.ts";
-import { delegationIdFrom, planIdFrom } from "../domain/identity.ts";
+import { delegationIdFrom, missionIdFrom, planIdFrom } from "../domain/identity.ts";
 import { type HostKey, loadHostKey } from "../gate/keys.ts";
 import { startKeeper } from "../gateway/keeper.ts";
 import { type Gateway, startGateway } from "../gateway/process.ts";
 import { openLedger } from "../ledger/open.ts";
-import { loadPolicy } from "../policy/load.ts";
 import { connectEngine } from "../sandbox/connect.ts";
 import { dockerEngine } from "../sandbox/docker-engine.ts";
-import { findImage } from "../sandbox/images/find.ts";
 import { loadHarness } from "../sandbox/images/harness.ts";
 import { openHostRepository } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
 import { accountsFor } from "./accounts.ts";
+import {
+  type Admission,
+  admissionOf,
+  isMission,
+  isPlan,
+  keepPlan,
+  plannerTools,
+  refuseMember,
+  refuseSecretsIn,
+  refuseSecretsOf,
+} from "./admission.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
-import { loadConfig, policyDirectories, rightsOf, shippedImages } from "./config.ts";
+import { loadConfig, policyDirectories, shippedImages } from "./config.ts";
 import type { Host } from "./host.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources, forgetSourcesOf } from "./keeper-environment.ts";
 import { type Lanes, openLanes } from "./lanes.ts";
 import type { HostLog, Log } from "./log.ts";
+import { type Missions, openMissions } from "./missions.ts";
 import { openPlans, type Plans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
@@ -39,6 +50,7 @@ import { startGuard } from "./start-guard.ts";
 import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
 import { lockState } from "./state-lock.ts";
 import { openStore, type Store } from "./store.ts";
+import { openTrackRecords } from "./track-records.ts";
 import { version } from "./version.ts";
 
 /** The gateway's own unprivileged identity, neither root nor the sandboxes'. */
@@ -161,6 +173,7 @@ async function bringUp(
       },
       onVerb: (call) => runner.onVerb(call),
       onReserve: budgets.reserve,
+      onProgress: (call) => runner.onProgress(call),
       onSettle: budgets.settle,
       onExit: (reason) => {
         gateway = undefined;
@@ -188,13 +201,24 @@ async function bringUp(
   const lanes = openLanes({
     lanes: config.lanes,
     queue: config.queue,
-    run: (id, lane, signal) => withSecrets(id, store, secrets, () => runDelegation(id, lane, tools, signal)),
+    run: (id, lane, signal) =>
+      withSecrets(id, store, secrets, () =>
+        isMission(id) ? missions.run(id, signal) : runDelegation(id, lane, tools, signal),
+      ),
     onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
   });
   const plans = openPlans({ store, lanes, tools, log });
-  const host = hostOf({ state, config, store, log, lanes, tools, docker, instance, secrets, plans });
+  const admission = admissionOf({ planner, state, config, tools, docker });
+  const missions = openMissions({
+    store,
+    plans,
+    lanes: () => lanes,
+    tools: { ...tools, ...plannerTools({ store, plans, admission, secrets }) },
+  });
+  const host = hostOf({ state, store, log, lanes, tools, admission, instance, secrets, plans, missions });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
   await plans.advanceAll();
+  await missions.advanceAll();
 
   const app = buildApi(host);
   await takeSocket(state.socket);
@@ -208,6 +232,7 @@ async function bringUp(
   async function shutDown(reason: string): Promise<void> {
     log.info({ reason }, "daemon is ending");
     await app.close().catch(() => {});
+    missions.close();
     await plans.close();
     await lanes.drain();
     await hostLog.written();
@@ -240,6 +265,8 @@ function loopTools(
     append: async (event) => store.append(await secrets.maskEvent(event)),
     secrets,
     note: store.note,
+    subscribe: (listener) => store.ledger.subscribe(listener),
+    delegations: store.list,
     runRole: run,
     loadHarness: (name) => loadHarness(name, shippedImages),
     openRepository: openHostRepository,
@@ -251,26 +278,16 @@ function loopTools(
   };
 }
 
-/** A brief in which somebody wrote a value that the host knows is refused, without repeating it (ATTACKS S5). */
-async function refuseSecretsIn(
-  data: { brief: unknown; checkFiles: Readonly<Record<string, string>> },
-  secrets: HouseSecrets,
-): Promise<void> {
-  const files = Object.values(data.checkFiles).map((file) => Buffer.from(file, "base64"));
-  const found = await secrets.contains(Buffer.concat([Buffer.from(JSON.stringify(data.brief)), ...files]));
-  if (found.length === 0) return;
-  throw new SallyportError("credential-in-brief", `the brief holds the value of the secret ${found.join(", ")}`, {
-    next: "Take it out, and replace it at its provider: it has been written down. secret://NAME is how a brief names one.",
-  });
-}
-
-/** Runs a delegation with its secrets held. It does not start without every one of them. */
+/** Runs a delegation, or a planner's turn, with its secrets held. It does not start without every one of them. */
 async function withSecrets(id: string, store: Store, secrets: HouseSecrets, run: () => Promise<void>): Promise<void> {
   try {
-    await secrets.hold(id, store.record(id).policy);
+    await secrets.hold(id, (isMission(id) ? store.mission(id) : store.record(id)).policy);
   } catch (error) {
-    const { code, message } = asSallyportError(error);
-    await store.append({ type: "delegation.failed", delegation: id, data: { code, message: message.slice(0, 4000) } });
+    const { code, message: whole } = asSallyportError(error);
+    const message = whole.slice(0, 4000).toWellFormed();
+    if (isMission(id))
+      await store.append({ type: "mission.ended", delegation: id, data: { state: "failed", message } });
+    else await store.append({ type: "delegation.failed", delegation: id, data: { code, message } });
     secrets.release(id);
     return;
   }
@@ -292,46 +309,22 @@ async function takeSocket(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-const isPlan = (id: string) => id.startsWith("p-");
-
-/** A part of a plan that is not over is given up with the whole plan alone: the others count on it. */
-function refuseMember(store: Store, id: string): void {
-  const { plan } = store.record(id);
-  if (!plan || !["running", "approved"].includes(store.plan(plan.id).state)) return;
-  throw new SallyportError(
-    "plan-member",
-    `${id} is a part of the plan ${plan.id}, which is ${store.plan(plan.id).state}`,
-    {
-      next: `Give up the plan: \`sallyport discard ${plan.id}\`; or end this part alone: \`sallyport stop ${id}\`.`,
-    },
-  );
-}
-
 interface HostParts {
   state: StateDirectory;
-  config: HostConfig;
   store: Store;
   log: Log;
   lanes: Lanes;
   tools: LoopTools;
-  docker: Awaited<ReturnType<typeof connectEngine>>;
+  admission: Admission;
   instance: string;
   secrets: HouseSecrets;
   plans: Plans;
+  missions: Missions;
 }
 
 function hostOf(parts: HostParts): Host {
-  const { state, config, store, log, lanes, tools, docker, instance, secrets, plans } = parts;
-  const rights = rightsOf(config, planner);
-  const admission = {
-    planner,
-    rights,
-    loadPolicy: (name: string) => loadPolicy(name, policyDirectories(config, state)),
-    loadHarness: tools.loadHarness,
-    findImage: async (name: string) => (await findImage(docker, name, shippedImages)).digest,
-    openQuarantine: tools.openQuarantine,
-    newId: () => delegationIdFrom(randomBytes(10)),
-  };
+  const { state, store, log, lanes, tools, admission, instance, secrets, plans, missions } = parts;
+  const { rights } = admission;
   // Two decisions on one repository are made one after the other.
   let deciding: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -342,6 +335,7 @@ function hostOf(parts: HostParts): Host {
   return {
     store,
     log,
+    trackRecords: openTrackRecords(store),
     status: () => ({
       version,
       pid: process.pid,
@@ -374,20 +368,21 @@ function hostOf(parts: HostParts): Host {
         throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
       const data = await admitPlan(request, admission);
       const id = planIdFrom(randomBytes(10));
-      for (const { admitted } of [...data.briefs, data.combined]) {
-        forgetSourcesOf(admitted.policy);
-        try {
-          // Held for as long as it is looked for: each delegation holds its own when it runs.
-          await secrets.hold(id, admitted.policy);
-          await refuseSecretsIn({ brief: data.plan, checkFiles: admitted.checkFiles }, secrets);
-        } finally {
-          secrets.release(id);
-        }
-      }
-      await store.append({ type: "plan.accepted", delegation: id, data });
-      void plans.advance(id);
+      await keepPlan(id, data, { store, plans, secrets });
       return { id, findings: data.findings };
     },
+    async acceptMission(request) {
+      if (!lanes.hasRoom())
+        throw new SallyportError("queue-full", "no more missions can wait", { next: "Try again later." });
+      const data = await admitMission(request, { ...admission, newPlanId: () => planIdFrom(randomBytes(10)) });
+      const id = missionIdFrom(randomBytes(10));
+      forgetSourcesOf(data.policy);
+      await refuseSecretsOf(id, data.policy, { brief: data.mission, checkFiles: {} }, secrets);
+      await store.append({ type: "mission.accepted", delegation: id, data });
+      missions.advance(id);
+      return id;
+    },
+    viewMission: (id) => missions.view(id),
     viewPlan: (id) => plans.view(id),
     async diff(id, attempt) {
       const record = store.record(isPlan(id) ? store.plan(id).combined.delegation : id);
@@ -411,6 +406,10 @@ function hostOf(parts: HostParts): Host {
       return patch.patch;
     },
     async stop(id) {
+      if (isMission(id)) {
+        await missions.stop(id, "stop");
+        return { id, state: missions.view(id).state };
+      }
       if (isPlan(id)) {
         if (store.plan(id).state !== "running")
           throw new SallyportError("state-refused", `${id} is ${store.plan(id).state}: nothing of it runs`, {
@@ -429,16 +428,18 @@ function hostOf(parts: HostParts): Host {
         await store.append({ type: "delegation.discarded", delegation: id, data: { by: "stop" } });
       return { id, state: store.record(id).state };
     },
-    land: (id, onto) =>
+    land: (named, onto) =>
       inTurn(async () => {
+        const id = isMission(named) ? store.mission(named).plan : named;
         const record = isPlan(id) ? store.plan(id) : store.record(id);
         const ref = onto ? fullRef(onto) : record.ref;
         checkRights(planner, rights, record.repository, ref);
         const landed = isPlan(id) ? await plans.land(id, ref) : await landDelegation(id, ref, tools);
         return { id, state: "landed", ...landed };
       }),
-    discard: (id) =>
+    discard: (named) =>
       inTurn(async () => {
+        const id = isMission(named) ? store.mission(named).plan : named;
         if (isPlan(id)) {
           await plans.discard(id, planner);
           return { id, state: store.plan(id).state };

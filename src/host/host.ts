@@ -1,19 +1,27 @@
 /** What the API offers to a planner: the verbs of the host, and nothing that weakens it. */
 import type { DelegationRequest } from "../delegation/admit.ts";
+import type { MissionRequest } from "../delegation/mission-admit.ts";
 import type { PlanRequest } from "../delegation/plan-admit.ts";
+import type { MissionView } from "../domain/mission-record.ts";
 import type { PlanFinding } from "../domain/plan.ts";
 import type { PlanView } from "../domain/plan-record.ts";
 import type { Log } from "./log.ts";
 import type { Store } from "./store.ts";
+import type { TrackRecordView } from "./track-records.ts";
 
 export interface Host {
   store: Store;
   log: Log;
   status(): object;
+  trackRecords(since?: Date): TrackRecordView;
   /** Admits a plan; resolves with its id, and what the lint let pass, once it is durable. */
   acceptPlan(request: PlanRequest): Promise<{ id: string; findings: PlanFinding[] }>;
   /** A plan with what became of its briefs. Throws `not-found`. */
   viewPlan(id: string): PlanView;
+  /** Admits a mission; resolves with its id once it is durable. */
+  acceptMission(request: MissionRequest): Promise<string>;
+  /** A mission with its plan. Throws `not-found`. */
+  viewMission(id: string): MissionView;
   /** Admits a brief; resolves with the delegation's id once it is durable. */
   delegate(request: DelegationRequest): Promise<string>;
   /** A proposal's patch; the last one where no attempt is named. */

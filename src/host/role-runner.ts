@@ -11,7 +11,7 @@ import { bindSecrets } from "../gateway/secret-lane.ts";
 import { laneFiles, transparentFor } from "../gateway/transparent.ts";
 import type { Sandbox, SandboxEngine } from "../sandbox/engine.ts";
 import { sandboxPaths } from "../sandbox/hardening.ts";
-import type { RoleRun, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
+import type { RoleRun, RoleWatch, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
 import type { Budgets } from "./budgets.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 
@@ -21,6 +21,8 @@ export interface RoleRunner {
   onVerb(call: { sandbox: string; verb: string; body: unknown }): Promise<VerbAnswer>;
   /** A request that the gateway decided. */
   delegationOf(sandbox: string): string | undefined;
+  /** Bytes of a model's answer come in. */
+  onProgress(call: { sandbox: string; reservation: string }): void;
   /** A cap of tokens or money was met: the sandbox ends now. */
   overBudget(sandbox: string): void;
   /** The way out is gone: every sandbox ends now. */
@@ -31,6 +33,7 @@ export interface RoleRunner {
 interface Live {
   delegation: string;
   verbs: Readonly<Record<string, (body: unknown) => Promise<VerbAnswer>>>;
+  watch: RoleWatch | undefined;
   sandbox?: Sandbox;
   /** Whether a lane is open for it. */
   hasLane: boolean;
@@ -54,6 +57,7 @@ export function roleRunner(tools: {
     const entry: Live = {
       delegation: role.delegation,
       verbs: role.lane?.verbs ?? {},
+      watch: role.watch,
       hasLane: false,
     };
     live.set(id, entry);
@@ -113,8 +117,10 @@ export function roleRunner(tools: {
         fileSize: role.limits.disk,
         wall: role.wall,
         output: role.output,
+        ...(role.watch ? { onOutput: role.watch.printed } : {}),
       });
       entry.sandbox = sandbox;
+      role.watch?.started(sandbox);
       const stop = () => sandbox.end("stopped");
       if (role.signal.aborted) stop();
       // The gateway went while the sandbox was being made.
@@ -181,6 +187,7 @@ export function roleRunner(tools: {
       });
       return answer;
     },
+    onProgress: ({ sandbox, reservation }) => live.get(sandbox)?.watch?.upstream(reservation),
     delegationOf: (sandbox) => live.get(sandbox)?.delegation,
     overBudget: (sandbox) => live.get(sandbox)?.sandbox?.end("budget"),
     gatewayLost() {

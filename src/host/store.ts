@@ -4,11 +4,13 @@
  */
 
 import { LedgerGone } from "../delegation/loop.ts";
+import { applyMission } from "../delegation/mission-reduce.ts";
 import { applyPlan } from "../delegation/plan-reduce.ts";
 import { apply } from "../delegation/reduce.ts";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import { type Entry, type Event, events } from "../domain/event.ts";
+import type { MissionRecord } from "../domain/mission-record.ts";
 import type { PlanRecord } from "../domain/plan-record.ts";
 import type { Ledger } from "../ledger/open.ts";
 
@@ -19,7 +21,11 @@ export interface Store {
   list(): Delegation[];
   /** Throws `not-found`. */
   plan(id: string): PlanRecord;
+  findPlan(id: string): PlanRecord | undefined;
   plans(): PlanRecord[];
+  /** Throws `not-found`. */
+  mission(id: string): MissionRecord;
+  missions(): MissionRecord[];
   append(event: Event): Promise<Entry>;
   note(event: Event): void;
   ledger: Ledger;
@@ -36,9 +42,11 @@ export async function openStore(
 ): Promise<Store> {
   const durable = new Map<string, Delegation>();
   const plans = new Map<string, PlanRecord>();
+  const missions = new Map<string, MissionRecord>();
   const follow = (entry: Entry) => {
     apply(durable, entry);
     applyPlan(plans, entry);
+    applyMission(missions, entry);
   };
   for await (const entry of ledger.read()) {
     follow(entry);
@@ -47,6 +55,7 @@ export async function openStore(
   // What has been written but is not yet durable: two decisions at once are judged one after the other.
   const pending = new Map(durable);
   const pendingPlans = new Map(plans);
+  const pendingMissions = new Map(missions);
   ledger.subscribe(follow);
   let broken: SallyportError | undefined;
 
@@ -66,6 +75,7 @@ export async function openStore(
     const dated = { ...event, time: new Date().toISOString() };
     apply(pending, dated);
     applyPlan(pendingPlans, dated);
+    applyMission(pendingMissions, dated);
   };
   const fail = (cause: unknown): never => {
     const error =
@@ -94,6 +104,14 @@ export async function openStore(
       if (!plan) throw new SallyportError("not-found", `there is no plan ${id}`, { next: "See `sallyport list`." });
       return plan;
     },
+    findPlan: (id) => plans.get(id),
+    mission(id) {
+      const mission = missions.get(id);
+      if (!mission)
+        throw new SallyportError("not-found", `there is no mission ${id}`, { next: "See `sallyport list`." });
+      return mission;
+    },
+    missions: () => [...missions.values()],
     plans: () => [...plans.values()],
     list: () => [...durable.values()],
     async append(event) {

@@ -12,7 +12,7 @@ export interface Change {
   /** `allows`: the new policy gives more. `denies`: it gives less. `changes`: neither can be said. */
   effect: "allows" | "denies" | "changes";
   /** The part of the policy, such as `network`. */
-  section: "network" | "models" | "secrets" | "filesystem" | "budget" | "sandbox" | "tests" | "verifier";
+  section: "network" | "models" | "secrets" | "filesystem" | "budget" | "stuck" | "sandbox" | "tests" | "verifier";
   /** Whether it is proved; else it is only possible. */
   certain: boolean;
   text: string;
@@ -29,6 +29,7 @@ export function diffPolicies(before: Policy, after: Policy): Change[] {
     ...secrets(before, after),
     ...filesystem(before, after),
     ...amounts(before, after),
+    ...stuck(before, after),
     ...others(before, after),
   ];
 }
@@ -144,6 +145,8 @@ const amountText: Record<string, (value: number) => string> = {
   output: showSize,
   memory: showSize,
   disk: showSize,
+  silence: showDuration,
+  upstream: showDuration,
   usd: showMoney,
 };
 
@@ -162,6 +165,19 @@ function amounts(before: Policy, after: Policy): Change[] {
       const effect = typeof was !== "number" || typeof is !== "number" ? "changes" : is > was ? "allows" : "denies";
       return [{ effect, section, certain: true, text: `${section}.${key}: ${text(a)} -> ${text(b)}` }];
     });
+  });
+}
+
+/** Thresholds: a larger one lets an executor go on for longer, and none, which 0 says too, for as long as it likes. */
+function stuck(before: Policy, after: Policy): Change[] {
+  const old: Record<string, number | undefined> = before.stuck ?? {};
+  const now: Record<string, number | undefined> = after.stuck ?? {};
+  return names(old, now).flatMap((key): Change[] => {
+    const [a, b] = [old[key] || Number.POSITIVE_INFINITY, now[key] || Number.POSITIVE_INFINITY];
+    if (a === b) return [];
+    const text = (value: number) => (Number.isFinite(value) ? (amountText[key] ?? String)(value) : "not watched");
+    const effect = b > a ? "allows" : "denies";
+    return [{ effect, section: "stuck", certain: true, text: `stuck.${key}: ${text(a)} -> ${text(b)}` }];
   });
 }
 

@@ -51,6 +51,7 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
     if (!(asked <= ceiling)) throw widened(policy, brief, ["budget", key], String(asked), [`at most ${ceiling}`]);
     budget[key] = asked;
   }
+  const stuck = narrowStuck(policy, brief);
   const rules = network ?? policy.network;
   const routes = models
     ? Object.fromEntries(models.map((name) => [name, policy.models[name] as Policy["models"][string]]))
@@ -66,10 +67,24 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
     ...reduced,
     secrets: boundSecrets(policy.secrets, reduced),
     budget,
+    ...(stuck ? { stuck } : {}),
   };
   checkReferences(narrowed, brief);
   checkMetering(narrowed, brief);
   return narrowed;
+}
+
+/** A brief may have its executor ended sooner, never later: 0 watches for nothing, and is the widest. */
+function narrowStuck(policy: Policy, brief: Brief): Policy["stuck"] {
+  const stuck = { ...policy.stuck };
+  for (const [key, asked] of Object.entries(brief.stuck ?? {}) as [keyof typeof stuck, number | undefined][]) {
+    if (asked === undefined) continue;
+    const most = policy.stuck?.[key] ?? 0;
+    if (most > 0 && (asked === 0 || asked > most))
+      throw widened(policy, brief, ["stuck", key], String(asked), [`from 1 to ${most}`]);
+    stuck[key] = asked;
+  }
+  return Object.keys(stuck).length > 0 ? stuck : undefined;
 }
 
 /** Rules without a secret that the brief leaves out; a model route that needs it goes, since without it nothing answers. */

@@ -26,17 +26,18 @@ export function settle(
   prices: { tables: Tables; known: readonly string[] } = { tables: new Map(), known: [] },
 ): Policy {
   const own = parts.at(-1) as Part;
-  const merged: Record<"sandbox" | "filesystem" | "budget" | "verifier", Record<string, unknown>> = {
+  const merged: Record<"sandbox" | "filesystem" | "budget" | "stuck" | "verifier", Record<string, unknown>> = {
     sandbox: {},
     filesystem: {},
     budget: {},
+    stuck: {},
     verifier: {},
   };
   const secrets: Policy["secrets"] = {};
   const guarded = new Set<string>();
   let guards = false;
   for (const { file } of parts) {
-    for (const section of ["sandbox", "filesystem", "budget", "verifier"] as const)
+    for (const section of ["sandbox", "filesystem", "budget", "stuck", "verifier"] as const)
       Object.assign(merged[section], file[section]);
     Object.assign(secrets, file.secrets);
     if (file.filesystem?.protected) guards = true;
@@ -77,6 +78,7 @@ export function settle(
     // One that was extended and that nothing names any more is not this policy's.
     secrets: boundSecrets(secrets, { network, models }),
     budget: merged.budget as Policy["budget"],
+    ...(Object.keys(merged.stuck).length > 0 ? { stuck: merged.stuck as NonNullable<Policy["stuck"]> } : {}),
     ...(tests ? { tests } : {}),
     verifier: merged.verifier as Policy["verifier"],
   };

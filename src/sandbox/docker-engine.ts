@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type Docker from "dockerode";
 import { SallyportError } from "../domain/error.ts";
 import type { SandboxEnd } from "../domain/event.ts";
+import { cpuTime } from "./cpu-time.ts";
 import type { Controls, Sandbox, SandboxEngine, SandboxResult, SandboxSpec } from "./engine.ts";
 import { checkInspection, checkKernelStatus, containerOptions, sandboxLabels } from "./hardening.ts";
 import { OutputSink } from "./output.ts";
@@ -184,7 +185,8 @@ async function startContainer(
     };
   })();
 
-  return { id: spec.id, pid, controls: { ...asked, ...kernel }, done, end };
+  const controls = { ...asked, ...kernel };
+  return { id: spec.id, pid, controls, done, end, cpuTime: () => cpuTime(pid, created.Id) };
 }
 
 /**

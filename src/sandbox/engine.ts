@@ -65,6 +65,8 @@ export interface Sandbox {
   /** Host pid of the sandbox's init. */
   readonly pid: number;
   readonly controls: Controls;
+  /** Milliseconds of processor time it has used, where the kernel tells. */
+  cpuTime?(): Promise<number | undefined>;
   /** Settles when the last process is gone and the sandbox is removed. Never rejects. */
   readonly done: Promise<SandboxResult>;
   /** Ends it now; `done` follows. Later calls change nothing. */

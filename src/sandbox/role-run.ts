@@ -6,7 +6,7 @@ import type { BudgetAccount } from "../domain/budget.ts";
 import type { VerbDenial } from "../domain/denial.ts";
 import type { Role } from "../domain/identity.ts";
 import type { ModelRoute, NetworkRule, SecretBinding } from "../domain/policy.ts";
-import type { SandboxMount, SandboxResult } from "./engine.ts";
+import type { Sandbox, SandboxMount, SandboxResult } from "./engine.ts";
 
 /** What a verb answers to the harness. */
 export interface VerbAnswer {
@@ -26,6 +26,16 @@ export interface RoleLane {
   secrets: Readonly<Record<string, SecretBinding>>;
 }
 
+/** Whoever watches a turn while it runs. */
+export interface RoleWatch {
+  /** The sandbox runs. */
+  started(sandbox: Pick<Sandbox, "id" | "cpuTime">): void;
+  /** It printed something. */
+  printed(): void;
+  /** Bytes come back of a request to a model. */
+  upstream(reservation: string): void;
+}
+
 export interface RoleRun {
   delegation: string;
   attempt: number;
@@ -43,6 +53,7 @@ export interface RoleRun {
   /** Bytes it may print. */
   output: number;
   lane?: RoleLane;
+  watch?: RoleWatch;
   /** Aborting ends the sandbox as `stopped`. */
   signal: AbortSignal;
 }

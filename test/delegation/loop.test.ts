@@ -80,6 +80,8 @@ async function live(life: Life, abort = new AbortController()): Promise<Lived> {
     record: store.record,
     append: store.append,
     note: store.note,
+    subscribe: store.subscribe,
+    delegations: () => [store.record(id)],
     // The rig keeps what a sandbox's life adds to the ledger; here it counts for the budget.
     runRole: async (run) => {
       const from = rig.events.length;

@@ -17,6 +17,8 @@ const record = (change: Partial<Delegation> = {}, brief: object = {}): Delegatio
   updated: "",
   attempts: [],
   denials: 0,
+  denied: [],
+  executor: "scripted",
   sandboxes: [],
   spend: {},
   reservations: {},
@@ -40,6 +42,7 @@ const record = (change: Partial<Delegation> = {}, brief: object = {}): Delegatio
 const rejected = (number: number, message: string): Attempt => ({
   number,
   from: oid("0"),
+  executor: "scripted",
   rejection: {
     by: "verifier",
     hard: false,
@@ -79,7 +82,12 @@ describe("what an executor is told", () => {
   });
 
   test("an attempt that failed by the host's fault does not hide the feedback before it", () => {
-    const failed: Attempt = { number: 2, from: oid("0"), failure: { code: "internal", message: "host's own trouble" } };
+    const failed: Attempt = {
+      number: 2,
+      from: oid("0"),
+      executor: "scripted",
+      failure: { code: "internal", message: "host's own trouble" },
+    };
     const said = executorPrompt(executorBrief(record({ attempts: [rejected(1, "first"), failed] }), 3));
     expect(said).toContain("first");
     expect(said).not.toContain("host's own trouble");

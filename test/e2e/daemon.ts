@@ -93,6 +93,8 @@ export interface HostOptions {
   images?: readonly string[];
   /** A directory with more harness folders; all of them are built. */
   harnesses?: string;
+  /** What `run` may start and name; left out: nothing. */
+  missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
 }
 
 /** What almost every test starts. */
@@ -145,7 +147,13 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     version: 1,
     lanes: options.lanes ?? 2,
     queue: options.queue ?? 100,
-    planners: { default: { repositories: [`${directory}/r/**`], refs: options.refs ?? ["refs/heads/**"] } },
+    planners: {
+      default: {
+        repositories: [`${directory}/r/**`],
+        refs: options.refs ?? ["refs/heads/**"],
+        ...(options.missions ? { missions: options.missions } : {}),
+      },
+    },
   };
   writeFileSync(join(state, "config.yaml"), JSON.stringify(config));
   for (const [name, policy] of Object.entries({ quick, ...options.policies })) {

@@ -57,6 +57,7 @@ async function openLane(
         throw new Error("no model here");
       },
       settle: () => undefined,
+      progress: () => undefined,
       callVerb: async () => ({ status: 200, body: null }),
       room: async () => undefined,
       now: () => performance.now(),

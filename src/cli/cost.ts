@@ -1,0 +1,39 @@
+/** A cost report for people: a line for each tier, the total, and what rejected attempts and subscriptions did to it. */
+import type { Amounts, CostReport } from "../delegation/cost.ts";
+import { showDuration, showMoney } from "../domain/units.ts";
+import { table } from "./context.ts";
+
+const cells = (name: string, amounts: Amounts) => [
+  name,
+  String(amounts.requests),
+  String(amounts.modelRequests),
+  String(amounts.tokens),
+  `${amounts.inexact > 0 ? "≤ " : ""}${showMoney(amounts.microusd)}`,
+  showDuration(amounts.milliseconds),
+];
+
+/** The report as lines; tiers that neither ran nor asked for anything are left out. */
+export function describeCost({ tiers, total }: CostReport): string[] {
+  const used = tiers.filter((tier) => tier.milliseconds + tier.requests + tier.modelRequests > 0);
+  if (used.length === 0) return [];
+  const rows = [
+    ["COST", "REQUESTS", "TO MODELS", "TOKENS", "PAID", "TIME"],
+    ...used.map((tier) => cells(tier.tier, tier)),
+    cells("total", total),
+  ];
+  const { rejected } = total;
+  const notes = [
+    ...(rejected.milliseconds + rejected.modelRequests > 0
+      ? [
+          `of it in attempts that were rejected: ${rejected.tokens} tokens, ${showMoney(rejected.microusd)}, ${showDuration(rejected.milliseconds)}`,
+        ]
+      : []),
+    ...(total.saved > 0
+      ? [`subscriptions saved ${showMoney(total.saved)}: the list price is ${showMoney(total.list)}`]
+      : []),
+    ...(total.inexact > 0
+      ? [`of ${total.inexact} requests to models nobody knows what they used: their worst case is counted`]
+      : []),
+  ];
+  return [...table(rows).split("\n"), ...notes].map((line) => `  ${line}`);
+}

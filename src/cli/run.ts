@@ -1,0 +1,90 @@
+/** `sallyport run "MISSION"`: a planner harness plans, executors work, verifiers judge, and one report comes back. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { Entry } from "../domain/event.ts";
+import { type MissionView, missionExitCode } from "../domain/mission-record.ts";
+import type { PlanView } from "../domain/plan-record.ts";
+import { call, lines, pathOf } from "./client.ts";
+import { action, command, done, type Globals, print, say } from "./context.ts";
+import { describeMission } from "./mission-show.ts";
+import { narrate } from "./narrate.ts";
+import { narrateIn } from "./plan.ts";
+import { ticker } from "./ticker.ts";
+
+interface Options {
+  repo?: string;
+  base?: string;
+  onto?: string;
+  planner?: string;
+  policy?: string;
+  land?: boolean;
+  wait: boolean;
+}
+
+/** Shows a mission as it goes on, until it rests. */
+async function watch({ state, json }: Globals, id: string): Promise<MissionView> {
+  const status = ticker(!json);
+  let plan: PlanView | undefined;
+  for (;;) {
+    for await (const entry of lines<Entry>(state, `${pathOf(id)}/log?follow=true`)) {
+      if (json) continue;
+      if (entry.type === "plan.accepted") plan = await call<PlanView>(state, "GET", pathOf(entry.delegation ?? ""));
+      const own = entry.delegation === id || !plan;
+      status.line(own ? `${"run".padEnd(6)} ${narrate(entry)}` : narrateIn(plan as PlanView, entry));
+    }
+    const view = await call<MissionView>(state, "GET", pathOf(id));
+    if (view.rests) {
+      status.end();
+      return view;
+    }
+  }
+}
+
+async function run(shared: Globals, mission: string, options: Options): Promise<number> {
+  const { state, json } = shared;
+  const { id } = await call<{ id: string }>(state, "POST", "/v1/missions", {
+    repository: resolve(options.repo ?? "."),
+    ...(options.base ? { base: options.base } : {}),
+    ...(options.onto ? { onto: options.onto } : {}),
+    ...(options.planner ? { harness: options.planner } : {}),
+    ...(options.policy ? { policy: options.policy } : {}),
+    mission,
+  });
+  if (!options.wait) {
+    if (json) print({ id });
+    else {
+      say(id);
+      process.stderr.write(`  next: sallyport log ${id} -f, then sallyport show ${id}\n`);
+    }
+    return done;
+  }
+  let view = await watch(shared, id);
+  let landed: unknown;
+  if (options.land && view.state === "approved") {
+    landed = await call(state, "POST", `${pathOf(id)}/land`, {});
+    view = await call<MissionView>(state, "GET", pathOf(id));
+  }
+  if (json) print({ ...view, ...(landed ? { landed } : {}) });
+  else {
+    for (const line of describeMission(view)) say(line);
+    const next = view.state === "approved" ? `sallyport diff ${id}, then sallyport land ${id}` : `sallyport show ${id}`;
+    process.stderr.write(`  next: ${next}\n`);
+  }
+  return missionExitCode(view.state);
+}
+
+export function runCommand(): Command {
+  return command("run", "Give a mission to a planner harness: plan, executors, verdicts, one report.", [
+    'sallyport run "Round half to even everywhere" --repo /srv/git/money.git --base main',
+    'sallyport run "Round half to even everywhere" --planner pi --onto sallyport/round --land --json',
+  ])
+    .argument("<mission>", "what is to be done, in your words")
+    .option("--planner <harness>", "the harness that plans (default: the first that the operator names)")
+    .option("--policy <name>", "the planner's own policy (default: planner)")
+    .option("--repo <dir>", "the host repository (default: this folder)")
+    .option("--base <ref>", "what to start from (default: HEAD)")
+    .option("--onto <branch>", "the branch it is meant to land on (default: the branch that --base names)")
+    .option("--land", "land the whole as soon as it is approved")
+    .option("--no-wait", "print the mission's id and return")
+    .action(action(run));
+}
