@@ -9,20 +9,41 @@ import { ticker } from "./ticker.ts";
 
 // Loaded when an image is asked for: the engine's client is large, and most commands have no use for it.
 async function imageTools() {
-  const [{ connectEngine }, { auditImage }, { buildImage }, { findImage, listImages }, { listHarnesses }, { sbomOf }] =
-    await Promise.all([
-      import("../sandbox/connect.ts"),
-      import("../sandbox/images/audit.ts"),
-      import("../sandbox/images/build.ts"),
-      import("../sandbox/images/find.ts"),
-      import("../sandbox/images/harness.ts"),
-      import("../sandbox/images/sbom.ts"),
-    ]);
-  return { docker: await connectEngine(), auditImage, buildImage, findImage, listImages, listHarnesses, sbomOf };
+  const [
+    { connectEngine },
+    { auditImage },
+    { buildImage, reproduceImage },
+    { findImage, listImages },
+    { listHarnesses },
+    { sbomOf },
+  ] = await Promise.all([
+    import("../sandbox/connect.ts"),
+    import("../sandbox/images/audit.ts"),
+    import("../sandbox/images/build.ts"),
+    import("../sandbox/images/find.ts"),
+    import("../sandbox/images/harness.ts"),
+    import("../sandbox/images/sbom.ts"),
+  ]);
+  return {
+    docker: await connectEngine(),
+    auditImage,
+    buildImage,
+    reproduceImage,
+    findImage,
+    listImages,
+    listHarnesses,
+    sbomOf,
+  };
 }
 
-async function build({ json }: Globals, names: string[], options: { all?: boolean; force?: boolean }): Promise<number> {
-  const { docker, buildImage, listHarnesses } = await imageTools();
+interface BuildFlags {
+  all?: boolean;
+  force?: boolean;
+  checkReproducible?: boolean;
+}
+
+async function build({ json }: Globals, names: string[], options: BuildFlags): Promise<number> {
+  const { docker, buildImage, reproduceImage, listHarnesses } = await imageTools();
   const wanted = options.all ? await listHarnesses(shippedImages) : names;
   if (wanted.length === 0)
     throw new SallyportError("usage", "no image is named", {
@@ -30,20 +51,31 @@ async function build({ json }: Globals, names: string[], options: { all?: boolea
     });
   const progress = ticker(!json);
   const built = [];
+  let different = false;
   for (const name of wanted) {
-    const image = await buildImage(name, {
+    const how = {
       docker,
       imagesDirectory: shippedImages,
       cacheDirectory: imageCache,
       force: options.force === true,
-      onProgress: (line) => progress.line(`${name}: ${line}`),
-    });
+      onProgress: (line: string) => progress.line(`${name}: ${line}`),
+    };
+    if (options.checkReproducible) {
+      const reproduction = await reproduceImage(name, how);
+      const same = reproduction.again === reproduction.image.digest;
+      progress.line(`${name}: ${reproduction.image.digest} built again: ${same ? "the same" : reproduction.again}`);
+      for (const { path, what } of reproduction.differences) progress.line(`${name}:   ${path}: ${what}`);
+      different ||= !same;
+      built.push({ ...reproduction, same });
+      continue;
+    }
+    const image = await buildImage(name, how);
     progress.line(`${name}: ${image.tag} ${image.digest.slice(0, 19)} (${showSize(image.size)})`);
     built.push(image);
   }
   progress.end();
   if (json) print(built);
-  return done;
+  return different ? exitCode.rejected : done;
 }
 
 async function list({ json }: Globals): Promise<number> {
@@ -101,6 +133,7 @@ export function imageCommand(): Command {
         .argument("[names...]")
         .option("--all", "every image there is")
         .option("--force", "build again though it is there")
+        .option("--check-reproducible", "build twice and say what differs; exit 1 if anything does")
         .action(action(build)),
     )
     .addCommand(command("list", "List the images that are built.").action(action(list)))

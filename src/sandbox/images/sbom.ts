@@ -29,7 +29,6 @@ export function sbomOf(image: BuiltImage, packages: readonly AuditPackage[]): Sb
     serialNumber: `urn:uuid:${uuidOf(image.digest)}`,
     version: 1,
     metadata: {
-      timestamp: image.created,
       tools: { components: [{ type: "application", name: "sallyport" }] },
       component: root,
       properties: [{ name: "sallyport:inputs", value: image.inputHash }],
