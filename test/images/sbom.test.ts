@@ -43,7 +43,7 @@ describe("the bill of a real image", () => {
     expect(known / components.length).toBeGreaterThan(0.8);
     const again = sbomOf(built, (await auditImage(docker, built.digest)).packages);
     expect(JSON.stringify(again)).toBe(JSON.stringify(sbom));
-  }, 300_000);
+  }, 600_000);
 
   it("is written where the command is told to, and refused where it cannot be", async () => {
     await image("scripted");
@@ -60,7 +60,7 @@ describe("the bill of a real image", () => {
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(JSON.parse(said.stdout).sbom);
     const refused = run(join(folder.path, "none", "x.json"));
     expect([refused.status, refused.stdout]).toEqual([2, expect.stringContaining("cannot be written")]);
-  }, 300_000);
+  }, 600_000);
 });
 
 describe("a package", () => {

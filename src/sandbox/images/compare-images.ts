@@ -67,10 +67,11 @@ async function filesOf(docker: Docker, id: string): Promise<Files> {
     });
     const archive = await container.export({ abortSignal: AbortSignal.timeout(readMilliseconds) });
     await pipeline(archive, extract as unknown as NodeJS.WritableStream);
-    // The engine makes these for the container, with the time of now.
-    for (const path of files.keys()) {
-      if (/^\/(?:\.dockerenv|dev\/|proc\/|sys\/|etc\/(?:hostname|hosts|resolv\.conf|mtab)$)/.test(path))
+    // The engine makes these for the container, and touches their directories, with the time of now.
+    for (const [path, file] of files) {
+      if (/^\/(?:\.dockerenv|dev\/.+|proc\/.+|sys\/.+|etc\/(?:hostname|hosts|resolv\.conf|mtab))$/.test(path)) {
         files.delete(path);
+      } else if (/^\/(?:(?:etc|dev|proc|sys)\/?)?$/.test(path)) files.set(path, { ...file, time: 0 });
     }
     return files;
   } catch (cause) {
