@@ -100,6 +100,8 @@ export const verbDenials = [
   "already-reported",
   "verdict-malformed",
   "verdict-given",
+  "already-answered",
+  "refused-too-often",
   "internal",
 ] as const;
 

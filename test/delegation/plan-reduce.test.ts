@@ -61,6 +61,8 @@ const record = (delegation: string, state: State, more: Partial<Delegation> = {}
   attempts: [],
   sandboxes: [],
   denials: 0,
+  denied: [],
+  executor: "scripted",
   ...more,
 });
 const next = (states: Partial<Record<keyof typeof delegations | "whole", State>>, change: Partial<PlanRecord> = {}) => {
