@@ -25,7 +25,7 @@ export default async function setup(): Promise<() => Promise<void>> {
       watched = `${containers} containers (${gone} were gone at once) and ${images} images searched`;
     }
     rmSync(canaries.run, { recursive: true, force: true });
-    console.log(`canaries: ${left.length} directories were left; ${watched}`);
+    console.log(`canaries: left behind: ${left.join(", ") || "nothing"}; ${watched}`);
     const found = [...new Set(leaks.filter(Boolean))];
     if (found.length === 0) return;
     process.exitCode = 1;
