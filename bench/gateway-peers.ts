@@ -27,6 +27,8 @@ export interface Peer {
   /** What a client inside trusts. */
   ca: string;
   pid: number;
+  /** The process that records its requests, where that is another. */
+  recorder?: number;
 }
 
 export interface Certificates {
@@ -34,6 +36,8 @@ export interface Certificates {
   pem: string;
   key: string;
   cert: string;
+  /** The authority's certificate itself, as text. */
+  authority: string;
 }
 
 /** Processes of this benchmark, ended when it is over, however it ends. */
@@ -71,7 +75,8 @@ export function certificates(directory: string): Certificates {
   writeFileSync(join(directory, "names"), "subjectAltName=DNS:localhost\n");
   openssl("x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out leaf.crt");
   const at = (name: string) => join(directory, name);
-  return { ca: at("ca.key"), pem: at("ca.pem"), key: at("leaf.key"), cert: at("leaf.crt") };
+  const authority = readFileSync(at("ca.pem"), "utf8");
+  return { ca: at("ca.key"), pem: at("ca.pem"), key: at("leaf.key"), cert: at("leaf.crt"), authority };
 }
 
 /** The server and the client that loads it, both on one core. */
@@ -129,6 +134,8 @@ export interface Ours {
   lane(number: number, secret?: boolean): Promise<Peer>;
   /** Events that have come so far. */
   events(): number;
+  /** What the gateway has said on its standard error. */
+  words(): string;
   stop(): Promise<void>;
 }
 
@@ -148,6 +155,7 @@ export async function startOurs(directory: string, { pem }: Certificates, port: 
     sign: (bytes) => ({ keyid: "0".repeat(64), signature: sign(null, bytes, privateKey).toString("base64") }),
   });
   let events = 0;
+  let words = "";
   try {
     const gateway = await startGateway({
       directory: join(directory, "sockets"),
@@ -158,6 +166,9 @@ export async function startOurs(directory: string, { pem }: Certificates, port: 
         events += 1;
         ledger.record({ type: "request", data });
       },
+      log: (line) => {
+        words += "text" in line ? String(line.text) : "";
+      },
       onVerb: async () => ({ status: 200, body: null }),
       onExit: (reason) => console.warn(`the gateway ended: ${reason}`),
     });
@@ -166,6 +177,7 @@ export async function startOurs(directory: string, { pem }: Certificates, port: 
     return {
       gateway,
       events: () => events,
+      words: () => words,
       async lane(number, secret = false) {
         const { directory: lane } = await gateway.openLane(laneFor(port, number, secret));
         const ca = readFileSync(join(lane, "ca.pem"), "utf8");
@@ -174,6 +186,7 @@ export async function startOurs(directory: string, { pem }: Certificates, port: 
           proxy: join(lane, "host.sock"),
           ca,
           pid: gateway.pid,
+          recorder: process.pid,
         };
       },
       async stop() {
