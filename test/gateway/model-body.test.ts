@@ -245,16 +245,11 @@ describe("a body is one thing to every parser", () => {
     const flood = `{"model":"m","messages":[${'{"role":"user","content":[[],[],[],[]]},'.repeat(100_000).slice(0, -1)}]}`;
     expect(check("openai-chat", flood)).toMatchObject({ ok: false, denial: { why: expect.stringContaining("parts") } });
   });
-  test("a large body is read in a time in its length", { timeout: 20_000 }, () => {
-    const time = (size: number) => {
-      const text = JSON.stringify({ a: `${'\\"'.repeat(size)}`, b: "x".repeat(size) });
-      const began = performance.now();
-      expect(parseStrictJson(text, 8).ok).toBe(true);
-      return performance.now() - began;
-    };
-    time(100_000);
-    const small = Math.max(2, time(200_000));
-    expect(time(1_600_000)).toBeLessThan(small * 64);
+  test("a large body of nothing but escapes is read in a time in its length, not in the square of it", {
+    timeout: 20_000,
+  }, () => {
+    const size = 1_600_000;
+    expect(parseStrictJson(JSON.stringify({ a: '\\"'.repeat(size), b: "x".repeat(size) }), 8).ok).toBe(true);
   });
 });
 
