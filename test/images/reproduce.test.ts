@@ -23,7 +23,8 @@ describe("a second build", () => {
   afterAll(async () => {
     folder.drop();
     for (const one of await docker.listImages({ all: true, filters: { label: [labels.image] } })) {
-      if (!/^t-(?:same|other)$/.test(one.Labels?.[labels.image] ?? "")) continue;
+      // The same inputs are the same image: another run of this test has its own names.
+      if (!new RegExp(`^t-(?:same|other)-${process.pid}$`).test(one.Labels?.[labels.image] ?? "")) continue;
       await docker
         .getImage(one.Id)
         .remove({ force: true })
@@ -44,7 +45,11 @@ describe("a second build", () => {
   };
 
   it("has the same id, though its steps ran at another time", async () => {
-    const { image: first, again, differences } = await reproduce("t-same", "ln -s /opt/mine/run /usr/local/bin/mine");
+    const {
+      image: first,
+      again,
+      differences,
+    } = await reproduce(`t-same-${process.pid}`, "ln -s /opt/mine/run /usr/local/bin/mine");
     expect([again, differences]).toEqual([first.digest, []]);
     // It is still there, and what it was built from is not.
     const found = await docker.getImage(first.digest).inspect();
@@ -55,7 +60,7 @@ describe("a second build", () => {
 
   it("is told by the files that differ, and leaves nothing behind", async () => {
     const step = "cat /proc/sys/kernel/random/uuid > /opt/mine/id; chmod 755 /opt/mine/run";
-    const { image: first, again, differences } = await reproduce("t-other", step);
+    const { image: first, again, differences } = await reproduce(`t-other-${process.pid}`, step);
     expect(again).not.toBe(first.digest);
     expect(differences).toEqual([{ path: "/opt/mine/id", what: "content differ" }]);
     const gone = await docker
