@@ -8,10 +8,13 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CostReport } from "../../src/delegation/cost.ts";
 import type { TrackRecordView } from "../../src/host/track-records.ts";
+import { run } from "./cli.ts";
 import { openHost, type TestHost } from "./daemon.ts";
 
 let server: Server;
 let host: TestHost;
+/** The command line as people read it. */
+const text = (...args: string[]) => run([...args, "--state", host.state]);
 let answer: (response: ServerResponse) => void;
 
 /** Begins a stream of OpenAI Chat; gives what says one delta. */
@@ -196,17 +199,17 @@ describe("what it cost", () => {
     ]);
     const api = JSON.parse((await host.api("GET", `/v1/cost/${d.id}`)).body) as CostReport;
     expect(api).toEqual(cost);
-    const said = await host.cli("show", d.id);
+    const said = await text("show", d.id);
     expect(said.stdout).toMatch(/execute +\d+ +1 +4100 +\$0\.00/);
     expect(said.stdout).toMatch(/subscriptions saved \$0\.006: the list price is \$0\.006/);
   }, 120_000);
 
   it("executors prints a table, takes a time, and refuses what is none", async () => {
-    const said = await host.cli("executors", "--since", "1h");
+    const said = await text("executors", "--since", "1h");
     expect([said.code, said.stdout]).toEqual([0, expect.stringMatching(/EXECUTOR +MODEL +KIND[\s\S]*pi +gpt-5\.1/)]);
     const none = await host.cli("executors", "--since", "2001-01-01", "--json");
     expect(none.json<TrackRecordView>().records.length).toBeGreaterThan(0);
-    const later = await host.cli("executors", "--since", new Date(Date.now() + 86_400_000).toISOString().slice(0, 10));
+    const later = await text("executors", "--since", new Date(Date.now() + 86_400_000).toISOString().slice(0, 10));
     expect(later.stdout).toContain("nothing is known of any executor yet");
     expect((await host.cli("executors", "--since", "soon", "--json")).error()).toMatchObject({ code: "usage" });
   }, 60_000);
