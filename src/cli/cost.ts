@@ -1,6 +1,8 @@
 /** A cost report for people: a line for each tier, the total, and what rejected attempts and subscriptions did to it. */
 import type { Amounts, CostReport } from "../delegation/cost.ts";
 import { showDuration, showMoney } from "../domain/units.ts";
+import type { StateDirectory } from "../host/state-directory.ts";
+import { call } from "./client.ts";
 import { table } from "./context.ts";
 
 const cells = (name: string, amounts: Amounts) => [
@@ -11,6 +13,10 @@ const cells = (name: string, amounts: Amounts) => [
   `${amounts.inexact > 0 ? "≤ " : ""}${showMoney(amounts.microusd)}`,
   showDuration(amounts.milliseconds),
 ];
+
+/** The report of a delegation, plan or mission. */
+export const costOf = (state: StateDirectory, id: string) =>
+  call<CostReport>(state, "GET", `/v1/cost/${encodeURIComponent(id)}`);
 
 /** The report as lines; tiers that neither ran nor asked for anything are left out. */
 export function describeCost({ tiers, total }: CostReport): string[] {

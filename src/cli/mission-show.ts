@@ -3,13 +3,15 @@ import { type MissionView, missionExitCode } from "../domain/mission-record.ts";
 import { showDuration } from "../domain/units.ts";
 import { call, pathOf } from "./client.ts";
 import { type Globals, print, say } from "./context.ts";
+import { costOf, describeCost } from "./cost.ts";
 import { describePlan } from "./plan-show.ts";
 
 /** Prints a mission; gives the exit code of its state. */
 export async function showMission({ state, json }: Globals, id: string): Promise<number> {
   const mission = await call<MissionView>(state, "GET", pathOf(id));
-  if (json) print(mission);
-  else for (const line of describeMission(mission)) say(line);
+  const cost = await costOf(state, id);
+  if (json) print({ ...mission, cost });
+  else for (const line of [...describeMission(mission), ...describeCost(cost)]) say(line);
   return missionExitCode(mission.state);
 }
 

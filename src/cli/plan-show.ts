@@ -2,12 +2,14 @@
 import { type PlanView, planExitCode } from "../domain/plan-record.ts";
 import { call, pathOf } from "./client.ts";
 import { type Globals, print, say, table } from "./context.ts";
+import { costOf, describeCost } from "./cost.ts";
 
 /** Prints a plan; gives the exit code of its state. */
 export async function showPlan({ state, json }: Globals, id: string): Promise<number> {
   const plan = await call<PlanView>(state, "GET", pathOf(id));
-  if (json) print(plan);
-  else for (const line of describePlan(plan)) say(line);
+  const cost = await costOf(state, id);
+  if (json) print({ ...plan, cost });
+  else for (const line of [...describePlan(plan), ...describeCost(cost)]) say(line);
   return planExitCode[plan.state];
 }
 

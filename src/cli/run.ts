@@ -6,6 +6,7 @@ import { type MissionView, missionExitCode } from "../domain/mission-record.ts";
 import type { PlanView } from "../domain/plan-record.ts";
 import { call, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
+import { costOf, describeCost } from "./cost.ts";
 import { describeMission } from "./mission-show.ts";
 import { narrate } from "./narrate.ts";
 import { narrateIn } from "./plan.ts";
@@ -64,9 +65,10 @@ async function run(shared: Globals, mission: string, options: Options): Promise<
     landed = await call(state, "POST", `${pathOf(id)}/land`, {});
     view = await call<MissionView>(state, "GET", pathOf(id));
   }
-  if (json) print({ ...view, ...(landed ? { landed } : {}) });
+  const cost = await costOf(state, id);
+  if (json) print({ ...view, cost, ...(landed ? { landed } : {}) });
   else {
-    for (const line of describeMission(view)) say(line);
+    for (const line of [...describeMission(view), ...describeCost(cost)]) say(line);
     const next = view.state === "approved" ? `sallyport diff ${id}, then sallyport land ${id}` : `sallyport show ${id}`;
     process.stderr.write(`  next: ${next}\n`);
   }

@@ -2,8 +2,9 @@
  * What delegations cost, by tier: planning, executing, testing, verifying. Whole micro-dollars and milliseconds, so that
  * every total is exactly the sum of its parts. Pure.
  */
-import type { Delegation } from "../domain/delegation.ts";
+import type { Delegation, SandboxRecord } from "../domain/delegation.ts";
 import type { Role } from "../domain/identity.ts";
+import type { MissionRecord } from "../domain/mission-record.ts";
 
 export const tiers = ["plan", "execute", "test", "verify"] as const;
 export type Tier = (typeof tiers)[number];
@@ -45,9 +46,10 @@ export interface CostReport {
   total: Amounts & { rejected: Amounts };
 }
 
-/** Of delegations together, and of a plan's own planner, whose record is given like theirs. */
-export type Spender = Pick<Delegation, "spend" | "reservations" | "sandboxes" | "attempts" | "updated"> &
-  Partial<Pick<Delegation, "approval">>;
+/** What a delegation, or a mission's planner, used. */
+export type Spender = Pick<Delegation, "spend" | "reservations" | "attempts" | "updated"> & {
+  sandboxes: readonly Pick<SandboxRecord, "role" | "attempt" | "started" | "milliseconds" | "requests">[];
+} & Partial<Pick<Delegation, "approval">>;
 
 const nothing = (): Amounts => ({
   requests: 0,
@@ -64,6 +66,19 @@ const amountNames = Object.keys(nothing()) as (keyof Amounts)[];
 
 function add(to: Amounts, part: Partial<Amounts>): void {
   for (const key of amountNames) to[key] += part[key] ?? 0;
+}
+
+/** What a mission's planner spent; its turns stand for attempts, and none of them is rejected. */
+export function plannerSpender({ spend, reservations, updated, turns }: MissionRecord): Spender {
+  const sandboxes = turns.map(({ number, started, milliseconds, requests, ended }) => ({
+    role: "planner" as const,
+    attempt: number,
+    started,
+    requests,
+    // A turn that a crash cut before its sandbox ended is over all the same.
+    ...(milliseconds === undefined && ended ? { milliseconds: 0 } : milliseconds === undefined ? {} : { milliseconds }),
+  }));
+  return { spend, reservations, updated, attempts: [], sandboxes };
 }
 
 /** The report of one or several delegations. Every tier is in it, in the order of `tiers`. */

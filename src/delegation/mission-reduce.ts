@@ -4,6 +4,7 @@ import type { EventType } from "../domain/event.ts";
 import type { MissionRecord, MissionView, PlannerTurn } from "../domain/mission-record.ts";
 import { type PlanView, restingPlanStates } from "../domain/plan-record.ts";
 import type { Dated } from "./reduce.ts";
+import { withReservation, withSettlement } from "./spend.ts";
 
 /** Events that nothing may follow: the mission has its report, or its end. */
 const last: ReadonlySet<EventType> = new Set<EventType>(["mission.reported", "mission.ended"]);
@@ -29,6 +30,8 @@ export function stepMission(record: MissionRecord | undefined, event: Dated): Mi
       updated: event.time,
       turns: [],
       sandboxes: {},
+      spend: {},
+      reservations: {},
     };
   }
   if (!record) {
@@ -72,6 +75,10 @@ export function stepMission(record: MissionRecord | undefined, event: Dated): Mi
       const number = record.sandboxes[event.data.sandbox];
       return { ...next, turns: withTurn(record, number, (turn) => ({ ...turn, requests: turn.requests + 1 })) };
     }
+    case "budget.reserved":
+      return { ...next, ...withReservation(record, event.data) };
+    case "budget.settled":
+      return { ...next, ...withSettlement(record, event.data) };
     case "mission.reported":
       return { ...next, report: event.data };
     case "mission.ended":

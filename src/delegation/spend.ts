@@ -3,10 +3,13 @@ import type { Delegation, RoleSpend, SpendTotals } from "../domain/delegation.ts
 import type { EventData } from "../domain/event.ts";
 import { type Role, role as roles } from "../domain/identity.ts";
 
+/** A delegation, or a mission for what its planner asked. */
+type Spent = Pick<Delegation, "spend" | "reservations">;
+
 const none: SpendTotals = { requests: 0, tokens: 0, microusd: 0, list: 0, inexact: 0 };
 
 /** A record after a reservation: what is open counts as spent until it is settled. */
-export function withReservation(record: Delegation, data: EventData<"budget.reserved">): Partial<Delegation> {
+export function withReservation(record: Spent, data: EventData<"budget.reserved">): Pick<Spent, "reservations"> {
   const { reservation, sandbox, role, attempt, tokens, microusd, list } = data;
   return {
     reservations: { ...record.reservations, [reservation]: { sandbox, role, attempt, tokens, microusd, list } },
@@ -14,7 +17,7 @@ export function withReservation(record: Delegation, data: EventData<"budget.rese
 }
 
 /** A record after a settlement. One of a reservation that is not open changes nothing: nothing is paid twice. */
-export function withSettlement(record: Delegation, data: EventData<"budget.settled">): Partial<Delegation> {
+export function withSettlement(record: Spent, data: EventData<"budget.settled">): Partial<Spent> {
   const { [data.reservation]: open, ...reservations } = record.reservations;
   if (!open) return {};
   const { role, attempt } = open;

@@ -67,9 +67,18 @@ export function watchStuck(options: {
   let recorded: Promise<void> | undefined;
   let over = false;
 
-  const judge = () => {
-    if (over || detection || !sandbox) return;
-    const found = detectStuck(sights, thresholds, clock());
+  const look = async () => {
+    const [layer, cpu] = await Promise.all([options.look(), sandbox?.cpuTime?.()]);
+    if (!over && !detection) sights = withSight(sights, { is: "look", layer, cpu }, clock());
+  };
+  // The layer may have changed since it was looked at last: nobody is ended on an old look.
+  let confirming = false;
+  const judge = async () => {
+    if (over || detection || confirming || !sandbox || !detectStuck(sights, thresholds, clock())) return;
+    confirming = true;
+    await look().catch(() => {});
+    confirming = false;
+    const found = over || detection ? undefined : detectStuck(sights, thresholds, clock());
     if (!found) return;
     detection = found;
     // Whether it could be recorded or not, the sandbox ends: the error is told by `end`.
@@ -79,7 +88,7 @@ export function watchStuck(options: {
   const see = (sight: Sight) => {
     if (over || detection) return;
     sights = withSight(sights, sight, clock());
-    judge();
+    void judge();
   };
   const unsubscribe = options.subscribe((entry) => {
     const sight = sightOf(entry);
@@ -89,13 +98,9 @@ export function watchStuck(options: {
   let timer: NodeJS.Timeout | undefined;
   const every = Math.min(seldomest, Math.max(oftenest, (shortestWait(thresholds) ?? Number.POSITIVE_INFINITY) / 10));
   const turn = async () => {
-    try {
-      const [layer, cpu] = await Promise.all([options.look(), sandbox?.cpuTime?.()]);
-      see({ is: "look", layer, cpu });
-    } catch {
-      // The layer may be on its way out: what was not seen counts for nothing.
-      judge();
-    }
+    // The layer may be on its way out: what was not seen counts for nothing.
+    await look().catch(() => {});
+    await judge();
     if (!over && !detection) timer = setTimeout(turn, every);
   };
 

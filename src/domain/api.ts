@@ -1,6 +1,6 @@
 /** The HTTP API's bodies. Schema only. */
 import { z } from "zod";
-import { delegationId, missionId, planId, shortName } from "./identity.ts";
+import { delegationId, missionId, planId, shortName, subjectId } from "./identity.ts";
 import { missionText } from "./mission.ts";
 
 export const delegateBody = z.strictObject({
@@ -19,6 +19,7 @@ export const planBody = z.strictObject({
   strict: z.boolean().optional(),
 });
 export const planParams = z.strictObject({ id: planId });
+export const costParams = z.strictObject({ id: subjectId });
 export const executorsQuery = z.strictObject({ since: z.iso.datetime().optional() });
 export const missionBody = z.strictObject({
   repository: z.string().startsWith("/").max(4096),

@@ -1,4 +1,5 @@
 /** The record that a fold over the ledger gives for each mission, and how one is shown. */
+import type { Delegation } from "./delegation.ts";
 import { exitCode } from "./error.ts";
 import type { EventData, SandboxEnd } from "./event.ts";
 import type { MissionEnd, PlannerPurpose } from "./mission.ts";
@@ -27,6 +28,9 @@ export interface MissionRecord extends EventData<"mission.accepted"> {
   turns: PlannerTurn[];
   /** The turn that a sandbox belongs to. */
   sandboxes: Record<string, number>;
+  /** What its planner's models cost, and what of it is not settled. */
+  spend: Delegation["spend"];
+  reservations: Delegation["reservations"];
   report?: EventData<"mission.reported">;
   end?: { state: MissionEnd; message: string };
 }

@@ -2,11 +2,20 @@
 
 import { Readable } from "node:stream";
 import fastify, { type FastifyInstance } from "fastify";
-import { costReport } from "../delegation/cost.ts";
-import { delegateBody, diffQuery, executorsQuery, idParams, landBody, logQuery, waitQuery } from "../domain/api.ts";
+import {
+  costParams,
+  delegateBody,
+  diffQuery,
+  executorsQuery,
+  idParams,
+  landBody,
+  logQuery,
+  waitQuery,
+} from "../domain/api.ts";
 import { restingStates } from "../domain/delegation.ts";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
+import { costOf } from "./cost-of.ts";
 import type { Host } from "./host.ts";
 import { addMissionRoutes } from "./mission-api.ts";
 import { parseRequest } from "./parse-request.ts";
@@ -89,9 +98,7 @@ export function buildApi(host: Host): FastifyInstance {
     const ends = () => !follow || restingStates.has(host.store.record(id).state);
     return reply.type("application/x-ndjson").send(Readable.from(followLog(host.store.ledger, which, ends)));
   });
-  app.get("/v1/delegations/:id/cost", async (request) =>
-    costReport([host.store.record(parseRequest(idParams, request.params).id)]),
-  );
+  app.get("/v1/cost/:id", async (request) => costOf(host.store, parseRequest(costParams, request.params).id));
   app.get("/v1/executors", async (request) => {
     const { since } = parseRequest(executorsQuery, request.query);
     return host.trackRecords(since === undefined ? undefined : new Date(since));

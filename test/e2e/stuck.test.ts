@@ -1,9 +1,12 @@
 /** Executors that get nowhere, on real containers: each is ended with its own reason, and its twin that works is not. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { run } from "./cli.ts";
 import { openHost, type TestHost } from "./daemon.ts";
 import { leftovers, until } from "./leftovers.ts";
 
 let host: TestHost;
+/** The command line as people read it. */
+const text = (...args: string[]) => run([...args, "--state", host.state], { seconds: 120 });
 beforeAll(async () => {
   host = await openHost({
     policies: {
@@ -74,6 +77,22 @@ describe("an executor that gets nowhere is ended as stuck, with what the host sa
     });
     expect(d).toMatchObject({ state: "stuck", stuckBy: "executor", reason: "the brief asks for two things at once" });
     expect(host.entries(d.id).map((e) => e.type)).not.toContain("stuck.detected");
+    // Its dossier goes to the person who gave the brief, and the next step with it.
+    expect(await host.seen(d.id, "stuck.escalated")).toMatchObject({ data: { to: "person" } });
+    const said = await text("show", d.id);
+    expect(said.code).toBe(3);
+    expect(said.stdout).toContain('as the executor\'s claim says: "the brief asks for two things at once"');
+    expect(said.stdout).toContain("next: Mend the brief");
+  });
+
+  it("delegate --wait prints the dossier and ends with 3", async () => {
+    const instructions = `${asks(6, "http://denied.invalid/same")}; report stuck "no way out"`;
+    const path = host.brief({ policy: "watched", instructions });
+    const said = await text("delegate", path, "--repo", host.repository().path, "--wait");
+    expect(said.code).toBe(3);
+    expect(said.stdout).toMatch(/same-denied-request/);
+    expect(said.stdout).toMatch(/denied \d+ × GET http:\/\/denied\.invalid:80\/same/);
+    expect(said.stdout).toMatch(/would allow it: network: - \{ host: denied\.invalid, scheme: http/);
   });
 });
 
