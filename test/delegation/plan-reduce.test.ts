@@ -63,6 +63,8 @@ const record = (delegation: string, state: State, more: Partial<Delegation> = {}
   denials: 0,
   denied: [],
   executor: "scripted",
+  spend: {},
+  reservations: {},
   ...more,
 });
 const next = (states: Partial<Record<keyof typeof delegations | "whole", State>>, change: Partial<PlanRecord> = {}) => {

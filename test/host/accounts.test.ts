@@ -5,6 +5,7 @@ import { accountsFor } from "../../src/host/accounts.ts";
 
 const record = {
   id: "d-1",
+  executor: "pi",
   policy: { budget: { tokens: 5, usd: 7 } },
   brief: { executor: "pi" },
 } as unknown as Delegation;
