@@ -60,7 +60,11 @@ function sayFinding(source: Source, { severity, rule, message, next, path }: Pla
 async function check({ state, json }: Globals, file: string, options: Options): Promise<number> {
   const { source, plan } = await readPlan(resolve(file));
   const directories = policyDirectories(await loadConfig(state), state);
-  const scopes = await scopesOf(plan, (name) => loadPolicy(name, directories));
+  const scopes = await scopesOf(
+    plan,
+    (name) => loadPolicy(name, directories),
+    (index) => source.where(["briefs", index]),
+  );
   const facts = options.repo === undefined ? noFacts : await factsOf(options.repo, options.base);
   const findings = lintPlan(plan, scopes, facts, { strict: options.strict === true });
   const errors = findings.filter((finding) => finding.severity === "error").length;

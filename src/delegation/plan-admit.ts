@@ -94,25 +94,29 @@ function alone({ id: _id, after: _after, ...brief }: PlanBrief) {
 }
 
 /** Says which brief of the plan an error is about. */
-async function named<T>(id: string, work: () => Promise<T>): Promise<T> {
+async function named<T>(id: string, work: () => Promise<T>, at?: string): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof SallyportError)) throw error;
-    throw new SallyportError(error.code, `${id}: ${error.message}`, { next: error.next, cause: error });
+    throw new SallyportError(error.code, `${at ? `${at} ` : ""}${id}: ${error.message}`, {
+      next: error.next,
+      cause: error,
+      ...(at ? { at } : {}),
+    });
   }
 }
 
-/** What each brief may write and spend under its policy. Errors as `narrowPolicy`, with the brief's id. */
+/** What each brief may write and spend under its policy. Errors as `narrowPolicy`, with the brief's id and, by `where`, its place. */
 export async function scopesOf(
   plan: Plan,
   loadPolicy: (name: string) => Promise<Policy>,
+  where?: (index: number) => string,
 ): Promise<Map<string, BriefScope>> {
   const scopes = new Map<string, BriefScope>();
-  for (const brief of plan.briefs) {
-    const { filesystem, budget } = await named(brief.id, async () =>
-      narrowPolicy(await loadPolicy(brief.policy), alone(brief)),
-    );
+  for (const [index, brief] of plan.briefs.entries()) {
+    const narrow = async () => narrowPolicy(await loadPolicy(brief.policy), alone(brief));
+    const { filesystem, budget } = await named(brief.id, narrow, where?.(index));
     scopes.set(brief.id, { writable: filesystem.writable, wall: budget.wall, requests: budget.requests });
   }
   return scopes;

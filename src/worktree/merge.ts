@@ -6,8 +6,8 @@ import type { Quarantine } from "./quarantine.ts";
 export type Merged = { ok: true; tree: string } | { ok: false; paths: string[] };
 
 /**
- * Without rename detection: a change that follows a file to another name would be on a path that no brief named. Without
- * drivers: what a `.gitattributes` asks for (such as `merge=union`, which never disagrees) has no say.
+ * No rename detection where git can be told so (older ones go on regardless: see `strayPaths`), and no drivers: what a
+ * `.gitattributes` asks for (such as `merge=union`, which never disagrees) has no say.
  */
 const flags = ["-c", "merge.renames=false", "-c", "merge.directoryRenames=false", "-c", "merge.default=text"];
 
@@ -18,6 +18,22 @@ export async function mergeCommits(quarantine: Quarantine, ours: string, theirs:
     { gitDir: quarantine.gitDir, accept: [0, 1], timeout: 300_000 },
   );
   const [tree, ...paths] = splitNul(stdout);
-  if (code === 0) return { ok: true, tree: tree?.toString("latin1") ?? "" };
-  return { ok: false, paths: [...new Set(paths.map((path) => decodeName(path) ?? showPath(path)))] };
+  if (code !== 0) return { ok: false, paths: [...new Set(paths.map((path) => decodeName(path) ?? showPath(path)))] };
+  const merged = tree?.toString("latin1") ?? "";
+  const stray = await strayPaths(quarantine, ours, theirs, merged);
+  return stray.length === 0 ? { ok: true, tree: merged } : { ok: false, paths: stray };
+}
+
+/**
+ * Paths of a merge that neither side has like that and not both sides have: a change that followed a file to another name
+ * would land on a path that its brief did not name. What both sides have may be merged line by line.
+ */
+async function strayPaths(quarantine: Quarantine, ours: string, theirs: string, merged: string): Promise<string[]> {
+  const [fromOurs, fromTheirs] = await Promise.all(
+    [ours, theirs].map(async (side) => quarantine.changes(await quarantine.treeOf(side), merged)),
+  );
+  const kinds = new Map(fromOurs?.map(({ path, kind }) => [path, kind]));
+  return (fromTheirs ?? [])
+    .filter(({ path, kind }) => kinds.has(path) && !(kind === "modified" && kinds.get(path) === "modified"))
+    .map(({ path }) => path);
 }

@@ -47,7 +47,7 @@ const rest = (id: string, seconds = 120) =>
     seconds,
   );
 
-describe("run", () => {
+describe("run", { timeout: 240_000 }, () => {
   it("goes from a mission to a report: refused plans come back to be mended, the first valid one runs", async () => {
     const repository = host.repository(undefined, parts);
     const stranger = planOf([part("B1", { instructions: "true", policy: "quick" }), change("B2", "two")]);

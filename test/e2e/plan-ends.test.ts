@@ -15,7 +15,7 @@ afterAll(() => host?.close());
 const append = (id: string, file: string, more: Record<string, unknown> = {}) =>
   part(id, { instructions: `echo '//${id}' >> src/${file}.js`, writable: [`src/${file}.js`], ...more });
 
-describe("a plan that does not go well", () => {
+describe("a plan that does not go well", { timeout: 240_000 }, () => {
   it("is told which paths do not merge where a file takes the place of a folder", async () => {
     const repository = host.repository(undefined, parts);
     const view = await planTurn(
@@ -101,7 +101,7 @@ describe("a plan that does not go well", () => {
   });
 });
 
-describe("a plan that is stopped or given up", () => {
+describe("a plan that is stopped or given up", { timeout: 240_000 }, () => {
   it("ends everything that runs or waits; nothing of it is left to land", async () => {
     const repository = host.repository(undefined, parts);
     const slow = (id: string, file: string) => ({ ...append(id, file), instructions: "sleep 60" });

@@ -11,7 +11,7 @@ afterAll(() => host?.close());
 
 const set = (file: string, from: string, to: string) => `sed -i 's|${from}|${to}|' src/${file}.js`;
 
-describe("a plan", () => {
+describe("a plan", { timeout: 240_000 }, () => {
   it("runs its briefs in their order, each from what it comes after, and lands the combined whole alone", async () => {
     const repository = host.repository(undefined, parts);
     const view = await planTurn(

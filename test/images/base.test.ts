@@ -114,6 +114,21 @@ describe("report", () => {
     expect(seen).toEqual([["POST", "/report/stuck", "application/json", { text: 'needs "x" $HOME `id`' }]]);
   });
 
+  it("posts a planner's plan with the files of its checks, and its summary from a file", async () => {
+    const seen: unknown[] = [];
+    const binds = await socket(async (request, answer) => {
+      seen.push([request.url, JSON.parse(await bodyOf(request))]);
+      answer.end("{}");
+    });
+    const plan = { briefs: [{ accept: [{ checks: [{ run: "x", files: ["c.mjs"] }] }] }] };
+    const script = `cd /tmp; echo '${JSON.stringify(plan)}' > p.json; echo check > c.mjs; report plan p.json; report summary c.mjs; echo no > bad.json; report plan bad.json; test $? = 2`;
+    expect((await run(base, ["/opt/sallyport/entry", "sh", "-c", script], { binds })).exit).toBe(0);
+    expect(seen).toEqual([
+      ["/plan", { plan, checkFiles: { "c.mjs": Buffer.from("check\n").toString("base64") } }],
+      ["/report/summary", { text: "check\n" }],
+    ]);
+  });
+
   it("fails when the host refuses, when nobody answers, and when it is called wrongly", async () => {
     const binds = await socket((_request, answer) => {
       answer.statusCode = 422;

@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { image, imagesDirectory, run, scratch } from "./engine.ts";
 
 const { scriptFor } = (await import(join(imagesDirectory, "scripted/files/sections.mjs"))) as {
-  scriptFor: (instructions: string, attempt: number) => string;
+  scriptFor: (instructions: string, attempt: number, name?: string) => string;
 };
 
 describe("the section of an attempt", () => {
@@ -16,6 +16,12 @@ describe("the section of an attempt", () => {
     [3, "common\nthird\n\n"],
     [9, "common\nthird\n\n"],
   ])("%i", (attempt, expected) => expect(scriptFor(script, attempt)).toBe(expected));
+  it("of a name runs where it is asked for, and only there", () => {
+    const mission = "c\n#!attempt 1\na\n#!report\nr";
+    expect(scriptFor(mission, 1, "report")).toBe("c\nr\n");
+    expect(scriptFor(mission, 2)).toBe("c\na\n");
+    expect(scriptFor("a", 1, "report")).toBe("");
+  });
   it("is all lines where there are no sections", () => expect(scriptFor("a\nb", 2)).toBe("a\nb\n"));
   it("is the common lines before the first section", () => expect(scriptFor("a\n#!attempt 2\nb", 1)).toBe("a\n"));
 });
