@@ -72,6 +72,8 @@ export const modelBytes = 16 * 1024 ** 2;
 export const laneModelBytes = 32 * 1024 ** 2;
 /** Nesting of such a request's JSON. */
 export const modelDepth = 128;
+/** Brackets, keys and strings in it. */
+export const modelParts = 1_000_000;
 /** Milliseconds in which such a request's body must have arrived. */
 export const modelBodyTime = 60_000;
 /** Bytes of one event of an answer, or of an answer that is no stream, that are read for the usage in it. */

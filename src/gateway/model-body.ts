@@ -6,7 +6,7 @@ import type { ModelProtocol } from "../domain/model.ts";
 import { anthropicBody, chatBody, geminiBody, responsesBody } from "../domain/model-body.ts";
 import type { ModelRoute } from "../domain/policy.ts";
 import type { Denial } from "./denial.ts";
-import { modelDepth } from "./limits.ts";
+import { modelDepth, modelParts } from "./limits.ts";
 import { findingsIn } from "./model-fields.ts";
 import { addNote } from "./model-note.ts";
 import { parseStrictJson } from "./strict-json.ts";
@@ -62,11 +62,11 @@ export function checkBody(
   const malformed = (why: string) => refuse("model-body", why, "Send the request as the provider documents it.");
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return malformed("the body is not UTF-8");
   }
-  const json = parseStrictJson(text, modelDepth);
+  const json = parseStrictJson(text, modelDepth, modelParts);
   if (!json.ok) return malformed(json.why);
   const spelled = misspelled(protocol, json.value);
   if (spelled !== undefined) return malformed(spelled);
@@ -96,6 +96,8 @@ export function checkBody(
       output: outputOf(protocol, fields),
       stream: fields["stream"] === true,
       write(output, note) {
+        // Parsed again: while a reservation is waited for, only the bytes are held.
+        const fields = JSON.parse(bytes.toString("utf8")) as Fields;
         if (output !== undefined) setOutput(protocol, fields, output);
         if (protocol === "openai-chat" && fields["stream"] === true) {
           fields["stream_options"] = { ...(fields["stream_options"] as object | undefined), include_usage: true };

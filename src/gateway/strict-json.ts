@@ -5,10 +5,13 @@
 
 export type StrictJson = { ok: true; value: unknown } | { ok: false; why: string };
 
-/** Parses a text as `JSON.parse` does, and refuses doubled keys, `__proto__` as a key, and more than `depth` levels. */
-export function parseStrictJson(text: string, depth: number): StrictJson {
+/**
+ * Parses a text as `JSON.parse` does, and refuses doubled keys, `__proto__` as a key, more than `depth` levels, and more
+ * than `parts` brackets, keys and strings: a text of nothing but brackets would take many times its bytes in memory.
+ */
+export function parseStrictJson(text: string, depth: number, parts = Number.POSITIVE_INFINITY): StrictJson {
   // Before the parser: it has no bound of its own on nesting.
-  const fault = scan(text, depth);
+  const fault = scan(text, depth, parts);
   if (fault !== undefined) return { ok: false, why: fault };
   try {
     return { ok: true, value: JSON.parse(text) };
@@ -21,13 +24,16 @@ export function parseStrictJson(text: string, depth: number): StrictJson {
 const token = /["{}[\]:]/g;
 
 /** What is wrong with the keys or the nesting of a text; undefined for a text that is no JSON, which the parser refuses. */
-function scan(text: string, depth: number): string | undefined {
+function scan(text: string, depth: number, parts: number): string | undefined {
+  let count = 0;
   const keys: (Set<string> | undefined)[] = [];
   /** The last string, which is a key if a colon follows. */
   let last = "";
   token.lastIndex = 0;
   for (let found = token.exec(text); found !== null; found = token.exec(text)) {
     const at = found.index;
+    count += 1;
+    if (count > parts) return `more than ${parts} parts`;
     switch (text.charCodeAt(at)) {
       case 0x22: {
         const end = closing(text, at + 1);

@@ -150,6 +150,37 @@ describe("what goes out", () => {
     expect(header("content-length")).toEqual([String(Buffer.byteLength(seen?.body ?? "", "latin1"))]);
   });
 
+  test.each<[ModelProtocol, string, object, string, object]>([
+    [
+      "anthropic-messages",
+      "v1/messages?beta=true",
+      { model: "m1", messages: [], max_tokens: 50, stream: true },
+      `event: message_start\ndata: {"type":"message_start","message":{"model":"m1","usage":{"input_tokens":7,"output_tokens":1}}}\n\nevent: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":5}}\n\n`,
+      { input: 7, cached: 0, cacheWrite: 0, output: 5 },
+    ],
+    [
+      "openai-responses",
+      "v1/responses",
+      { model: "m1", input: "x", stream: true },
+      `event: response.completed\ndata: {"type":"response.completed","response":{"model":"m1","usage":{"input_tokens":7,"output_tokens":5}}}\n\n`,
+      { input: 7, cached: 0, cacheWrite: 0, output: 5 },
+    ],
+    [
+      "gemini",
+      "v1beta/models/m1:streamGenerateContent?alt=sse",
+      { contents: [{ role: "user", parts: [{ text: "x" }] }] },
+      `data: {"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":2,"thoughtsTokenCount":3}}\n\n`,
+      { input: 7, cached: 0, cacheWrite: 0, output: 5 },
+    ],
+  ])("of %s, and is counted", async (protocol, rest, body, stream, usage) => {
+    await using server = await provider(() => ({ parts: [stream] }));
+    const lane = await rig.lane({ m: routeTo(server, { protocol }) }, { tokens: 100_000 });
+    const said = await call(lane, `/model/m/${rest}`, body);
+    expect([said.status, said.text]).toEqual([200, stream]);
+    expect(server.seen[0]?.url).toBe(`/${rest}`);
+    expect(await settledOf(lane)).toMatchObject([{ usage, tokens: 12, exact: true }]);
+  });
+
   test("comes back byte for byte, the first byte at once", { timeout: 20_000 }, async () => {
     const parts = [
       'data: {"model":"m1","choices":[{"delta":{"content":"one"}}]}\n\n',
