@@ -68,7 +68,9 @@ export function executorPrompt(brief: ExecutorBrief): string {
 const closing = (brief: ExecutorBrief) => [
   `Work in /workspace. You may change: ${shown(brief.writable)}. Anything else is rejected by the host.`,
   "The host takes the difference itself and runs the tests itself: there is nothing to commit or push.",
-  'If you cannot do it, run: report stuck "why". That is an honest outcome, not a failure.',
+  "If you cannot do it (something is denied that the work needs, the brief contradicts itself, the same thing failed twice), run:",
+  'report stuck "why". That is an honest outcome, not a failure: whoever wrote the brief then mends it. Do not go round in circles:',
+  "the host ends who says nothing, asks the same again and again, or changes nothing for long. Nobody is here to answer a question.",
 ];
 
 const shown = (patterns: readonly string[]) => {
