@@ -22,7 +22,7 @@ import { dockerEngine } from "../sandbox/docker-engine.ts";
 import { loadHarness } from "../sandbox/images/harness.ts";
 import { openHostRepository } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
-import { accountsFor } from "./accounts.ts";
+import { accountsFor, planAccount } from "./accounts.ts";
 import {
   type Admission,
   admissionOf,
@@ -156,7 +156,7 @@ async function bringUp(
     instance,
     note: store.note,
     secrets,
-    budgets: { ...budgets, accountsOf: accountsFor(config, store) },
+    budgets: { ...budgets, accountsOf: accountsFor(config, store, planAccount(store)) },
     gateway: async () => {
       if (stopping) throw gatewayGone();
       return gateway ?? next.promise;
