@@ -2,7 +2,8 @@
  * The gateway that opens TLS, beside squid with ssl-bump and mitmproxy: requests on kept-alive connections, new
  * connections, bulk bytes, memory for a lane, and the time of a decision. The proxy has one core, client and server the
  * other; every round measures all of them in turn, so that they meet the same machine. CPU time stands beside the wall's
- * figures: it still says something where others use the machine too.
+ * figures: it still says something where others use the machine too. With `--ahead` everything that is measured runs in
+ * short turns before all other processes, with pauses as long for them.
  */
 import type { ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -22,6 +23,7 @@ import {
   type Ours,
   type Peer,
   privateBytes,
+  putAhead,
   startEnds,
   startMitmproxy,
   startOurs,
@@ -42,6 +44,8 @@ const retries = 3;
 /** Lanes for the memory of one, and requests made in each. */
 const lanes = 50;
 const laneRequests = 20;
+
+const ahead = process.argv.includes("--ahead");
 
 /** What is measured, by the name of its figure. */
 const metrics = {
@@ -72,8 +76,14 @@ interface Bench {
 async function load(bench: Bench, peer: Peer, spec: Partial<LoadRequest>): Promise<LoadResult> {
   const { loader, authority, retried } = bench;
   for (let turn = 1; ; turn++) {
+    const pids = [loader.pid, bench.server.pid, peer.pid, peer.recorder].flatMap((pid) => (pid ? [pid] : []));
+    const begun = performance.now();
+    if (ahead) putAhead(pids, true);
     loader.send({ proxy: peer.proxy, ca: peer.ca, authority, connections: 16, time, mode: "requests", ...spec });
-    const { result, error } = await message<{ result?: LoadResult; error?: string }>(loader);
+    const { result, error } = await message<{ result?: LoadResult; error?: string }>(loader).finally(() => {
+      if (ahead) putAhead(pids, false);
+    });
+    if (ahead) await new Promise((resolve) => setTimeout(resolve, performance.now() - begun));
     if (result) return result;
     const what = `${spec.mode ?? "requests"} through ${peer.name}: ${error}`;
     if (turn >= retries) throw new Error(`${what}, ${turn} times`);
@@ -93,7 +103,7 @@ async function measure(bench: Bench, peer: Peer): Promise<void> {
 
   let [cpu, other, recorded, begun] = [used(), ends(), daemon(), performance.now()];
   const requests = await load(bench, peer, {});
-  const wall = performance.now() - begun;
+  const wall = (performance.now() - begun) / (ahead ? 2 : 1);
   bench.tls.set(peer.name, requests.tls);
   bench.busy.set(peer.name, [...(bench.busy.get(peer.name) ?? []), (ends() - other) / wall]);
   const own = ((used() - cpu) * 1000) / requests.asked;
