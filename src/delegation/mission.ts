@@ -96,10 +96,10 @@ async function planning(id: string, tools: MissionTools, signal: AbortSignal): P
       await tools.append({ type: "mission.ended", delegation: id, data: { state, message: cut(message, 8000) } });
       return;
     }
-    const stuck = await planningTurn(record, last?.refused ?? [], tools, signal);
+    const { stuck, over } = await planningTurn(record, last?.refused ?? [], tools, signal);
     if (tools.planOf(id)) return;
-    if (tools.mission(id).turns.at(-1)?.end === "budget") {
-      const message = "what the planner's models may cost (budget of its policy)";
+    if (over !== undefined) {
+      const message = cut(`the planner's ${over}`, 8000);
       await tools.append({ type: "mission.ended", delegation: id, data: { state: "over-budget", message } });
       return;
     }
@@ -111,13 +111,13 @@ async function planning(id: string, tools: MissionTools, signal: AbortSignal): P
   }
 }
 
-/** One turn; what the planner said where it is stuck. */
+/** One turn; what the planner said where it is stuck, and which budget it was over. */
 async function planningTurn(
   record: MissionRecord,
   refused: readonly string[],
   tools: MissionTools,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<{ stuck: string | undefined; over: string | undefined }> {
   const { id } = record;
   const turn = record.turns.length + 1;
   const offer = await tools.offer(record);
@@ -143,7 +143,7 @@ async function planningTurn(
       return { status: 409, body: { code: "refused-too-often", next: "This turn is over." } };
     return undefined;
   };
-  const end = await runPlanner({
+  const { end, over: overBudget } = await runPlanner({
     record,
     turn,
     purpose: "plan",
@@ -197,7 +197,7 @@ async function planningTurn(
   await judging;
   const came = tools.planOf(id) ? "a plan" : stuck !== undefined ? "stuck" : `no plan, ${refusals} refused`;
   await tools.append({ type: "planner.ended", delegation: id, data: { turn, end, message: `${came} (${end})` } });
-  return stuck;
+  return { stuck, over: overBudget };
 }
 
 const malformed: VerbAnswer = {
@@ -214,7 +214,7 @@ async function report(id: string, plan: PlanView, tools: MissionTools, signal: A
   const outcome = outcomeOf(plan, costsOf(plan, tools));
   await tools.append({ type: "planner.started", delegation: id, data: { turn, purpose: "report" } });
   let text: string | undefined;
-  const end: SandboxEnd = await runPlanner({
+  const { end } = await runPlanner({
     record,
     turn,
     purpose: "report",

@@ -38,8 +38,14 @@ const graceAfterAnswer = 2000;
 /** The most bytes of a prompt: it is one argument of a program, and Linux takes 128 KiB (MAX_ARG_STRLEN). */
 const promptLimit = 100 * 1024;
 
-/** Runs one turn; the end of its sandbox. What came of it, the verbs know. */
-export async function runPlanner(spec: PlannerTurnSpec): Promise<SandboxEnd> {
+/** How a turn's sandbox ended, and of which budget its models were over. */
+export interface PlannerTurnEnd {
+  end: SandboxEnd;
+  over?: string;
+}
+
+/** Runs one turn. What came of it, the verbs know. */
+export async function runPlanner(spec: PlannerTurnSpec): Promise<PlannerTurnEnd> {
   const { record, harness } = spec;
   const { policy } = record;
   const folder = join(spec.directory, "mission");
@@ -85,7 +91,8 @@ export async function runPlanner(spec: PlannerTurnSpec): Promise<SandboxEnd> {
       signal: AbortSignal.any([spec.signal, ended.signal]),
     });
     // Ended by us after its own answer is an ordinary end.
-    return result.end === "stopped" && !spec.signal.aborted ? "exit" : result.end;
+    const end = result.end === "stopped" && !spec.signal.aborted ? "exit" : result.end;
+    return { end, ...(result.over === undefined ? {} : { over: result.over }) };
   } finally {
     clearTimeout(grace);
     await rm(spec.directory, { recursive: true, force: true });

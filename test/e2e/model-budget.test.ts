@@ -51,8 +51,17 @@ beforeAll(async () => {
     models: { openai: route },
     budget: { requests: 200, attempts: 2, ...budget },
   });
+  const lead = (budget: object) => ({ ...policy({ wall: "60s", ...budget }), extends: "planner" });
   host = await openHost({
-    policies: { tokens: policy({ tokens: "60k" }), money: policy({ usd: 0.1 }), wide: policy({ usd: 5 }) },
+    images: ["pi"],
+    missions: { harnesses: ["pi"], executors: ["scripted"], policies: ["wide"] },
+    policies: {
+      lead: lead({ tokens: "60k", attempts: 3 }),
+      "lead-wide": lead({ tokens: "2M", attempts: 1 }),
+      tokens: policy({ tokens: "60k" }),
+      money: policy({ usd: 0.1 }),
+      wide: policy({ usd: 5 }),
+    },
   });
 }, 600_000);
 afterAll(async () => {
@@ -95,6 +104,22 @@ it.each([
   },
   120_000,
 );
+
+it("a planner that never ends is over its budget, which is not passed; within it, it is stuck without a plan", async () => {
+  const mission = (policy: string) =>
+    host.cli("run", "Round to the nearest cent.", "--repo", host.repository().path, "--onto", "x", "--policy", policy);
+  next = () => "read";
+  asked = 0;
+  const over = await mission("lead");
+  expect([over.code, over.json<{ state: string }>().state]).toEqual([4, "over-budget"]);
+  const { id } = over.json<{ id: string }>();
+  expect(asked).toBeGreaterThan(3);
+  expect(asked * 4100).toBeLessThanOrEqual(60_000);
+  expect(settled(id).reduce((sum, { tokens }) => sum + tokens, 0)).toBe(asked * 4100);
+  next = () => "done";
+  const idle = await mission("lead-wide");
+  expect([idle.code, idle.json<{ state: string }>().state]).toEqual([3, "stuck"]);
+}, 120_000);
 
 it("what a delegation cost is shown by role", async () => {
   let turn = 0;

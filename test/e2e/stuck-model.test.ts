@@ -67,6 +67,7 @@ beforeAll(async () => {
     stuck,
   });
   host = await openHost({
+    images: ["pi"],
     policies: {
       late: policy({ upstream: "5s" }),
       idle: policy({ idleTokens: "20k" }),

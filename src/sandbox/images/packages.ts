@@ -54,16 +54,20 @@ export async function installPackages(
 
 async function npmInstall(work: string, onProgress: (line: string) => void): Promise<void> {
   const log: string[] = [];
-  const cli = await npmCli();
+  const { script, settings } = await npmCli();
   const code = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
     // This very Node: an older one would choose older packages where a lockfile leaves a choice, and say nothing.
     const child = spawn(
       process.execPath,
-      [cli, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier"],
+      [script, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier"],
       {
         cwd: work,
         stdio: ["ignore", "pipe", "pipe"],
-        env: { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}` },
+        env: {
+          ...(settings === undefined ? {} : { npm_config_globalconfig: settings }),
+          ...process.env,
+          PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}`,
+        },
         timeout: installMilliseconds,
       },
     );
@@ -83,14 +87,19 @@ async function npmInstall(work: string, onProgress: (line: string) => void): Pro
   }
 }
 
-/** npm's script behind the first `npm` of the PATH. */
-async function npmCli(): Promise<string> {
+/**
+ * npm's script behind the first `npm` of the PATH, and the host's settings of it (registry, proxy, CA): under another Node
+ * it would look for them beside that one.
+ */
+async function npmCli(): Promise<{ script: string; settings: string | undefined }> {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     const file = await realpath(join(folder, "npm")).catch(() => undefined);
     if (file === undefined) continue;
     // Beside a plain installation `npm` is a link to the script; some distributions wrap it in a shell script.
     for (const script of [file, join(dirname(file), "../lib/node_modules/npm/bin/npm-cli.js")]) {
-      if (script.endsWith("npm-cli.js") && (await exists(script))) return script;
+      if (!script.endsWith("npm-cli.js") || !(await exists(script))) continue;
+      const settings = join(folder, "../etc/npmrc");
+      return { script, settings: (await exists(settings)) ? settings : undefined };
     }
   }
   throw new SallyportError("image-failed", "there is no npm on the PATH to install an image's packages with", {
