@@ -4,6 +4,7 @@ import { showSize } from "../src/domain/units.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
 import { gatewayFigures } from "./gateway.ts";
+import { harnessFigures } from "./harness-start.ts";
 import { ledgerFigures } from "./ledger.ts";
 import { type Figure, printFigures } from "./measure.ts";
 import { modelRouteFigures } from "./model-route.ts";
@@ -25,6 +26,7 @@ const parts = [
   policyFigures,
   gatewayFigures,
   modelRouteFigures,
+  harnessFigures,
 ];
 for (const part of parts) {
   try {

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Delegation } from "../../src/domain/delegation.ts";
 import type { EventData } from "../../src/domain/event.ts";
-import { type Action, type Model, startModel, type Turns } from "../model/start-model.ts";
+import { type Action, type Model, type Script, startModel, type Turns } from "../model/start-model.ts";
 import { type HostOptions, openHost, type TestHost } from "./daemon.ts";
 
 export interface ModelHost {
@@ -13,7 +13,7 @@ export interface ModelHost {
   /** The real key of every route: it must be at the model, and nowhere else. */
   key: string;
   /** Starts a delegation with a conversation of its own with the model. */
-  begin(turns: Turns, fields: Record<string, unknown>): Promise<{ id: string; conversation: string }>;
+  begin(script: Script, fields: Record<string, unknown>): Promise<{ id: string; conversation: string }>;
   /** `begin`, then waits until it rests. */
   turn(turns: Turns, fields: Record<string, unknown>): Promise<{ d: Delegation; conversation: string }>;
   /** The requests of a delegation as the ledger has them. */
@@ -73,9 +73,9 @@ export async function openModelHost(options: HostOptions & { policy?: object } =
     throw error;
   }
   let conversations = 0;
-  const begin: ModelHost["begin"] = async (turns, fields) => {
+  const begin: ModelHost["begin"] = async (script, fields) => {
     const conversation = `conversation-${++conversations}-${randomBytes(6).toString("hex")}`;
-    model.converse(conversation, turns);
+    model.converse(conversation, script);
     const id = await host.send(host.repository(), {
       policy: "coding",
       instructions: `Make cents() round to the nearest cent. (${conversation})`,
