@@ -23,7 +23,7 @@ export function scrubWith(search: Search): ResponseScrub {
         const name = headers[at] ?? "";
         if (aboutBytes.has(name.toLowerCase())) continue;
         // A name with a mask in it would be no name.
-        if (namesIn(search, Buffer.from(name, "latin1")).length > 0) continue;
+        if (name.length >= search.shortest && namesIn(search, Buffer.from(name, "latin1")).length > 0) continue;
         kept.push(name, maskField(search, headers[at + 1] ?? ""));
       }
       return kept;
@@ -35,6 +35,7 @@ export function scrubWith(search: Search): ResponseScrub {
 
 /** A header's value, whose characters are bytes. */
 function maskField(search: Search, value: string): string {
+  if (value.length < search.shortest) return value;
   const bytes = Buffer.from(value, "latin1");
   if (search.next(bytes, 0) === undefined) return value;
   const masker = createMasker(search);

@@ -30,10 +30,12 @@ export function findPlaceholder(
 
 /** As it stands, and decoded once and twice: servers behind servers decode again. */
 function namesInText(search: Search, text: string): string | undefined {
+  // Decoding only makes it shorter.
+  if (text.length < search.shortest) return undefined;
   let read = text;
   for (let turn = 0; turn < 3; turn++) {
     const [name] = namesIn(search, Buffer.from(read, "latin1"));
-    if (name !== undefined) return name;
+    if (name !== undefined || !read.includes("%")) return name;
     const decoded = read.replace(/%([0-9a-f]{2})/gi, (_, code: string) =>
       String.fromCharCode(Number.parseInt(code, 16)),
     );

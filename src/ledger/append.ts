@@ -33,8 +33,11 @@ interface Waiting {
 
 /** How long a recorded event waits for a group to ride with, in milliseconds. */
 const recordDelay = 100;
-/** Recorded events are written without waiting when there are more than this many. */
-const recordMax = 1000;
+/**
+ * Recorded events are written without waiting when there are more than this many. A group is formed in one go: a thousand
+ * would keep the daemon from everything else for ten milliseconds.
+ */
+const recordMax = 128;
 /** A group is cut at about this many bytes, to bound memory and the wait of its first. */
 const groupBytes = 8 * 1024 ** 2;
 

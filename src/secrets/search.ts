@@ -18,6 +18,8 @@ export interface Match {
 export interface Search {
   /** Bytes of the longest pattern; 0 where there is none. */
   readonly longest: number;
+  /** Bytes of the shortest pattern; 0 where there is none. What has fewer bytes holds nothing. */
+  readonly shortest: number;
   /** The leftmost match that starts at `from` or later, the longest of those that start there. */
   next(buffer: Buffer, from: number): Match | undefined;
   /** Where the first unfinished pattern begins that more bytes could complete; the buffer's length where none does. */
@@ -47,10 +49,13 @@ export function compileSearch(patterns: readonly Pattern[]): Search {
     byFirst[bytes[0] ?? 0]?.push(pattern);
   }
   const isAt = (buffer: Buffer, start: number, { bytes }: Pattern, length: number) =>
-    buffer[start] === bytes[0] && buffer.compare(bytes, 0, length, start, start + length) === 0;
+    buffer[start] === bytes[0] &&
+    (length < 2 || buffer[start + 1] === bytes[1]) &&
+    buffer.compare(bytes, 0, length, start, start + length) === 0;
 
   return {
     longest,
+    shortest,
     next(buffer, from) {
       if (longest === 0) return undefined;
       const length = buffer.length;
