@@ -34,6 +34,7 @@ const libraryHomes = {
   "tar-stream": "sandbox",
   undici: "gateway",
   "@peculiar/x509": "gateway",
+  "reflect-metadata": "gateway",
   "fast-xml-parser": "gate",
   fastify: "host",
   pino: "host",

@@ -21,11 +21,13 @@ node_modules/.setup: package.json package-lock.json
 engine: ## Leave a usable Docker Engine and the host tools
 	@tools/engine.sh
 
-images: setup engine ## Build the sandbox images that are missing or out of date
+images: setup engine ## Build all sandbox images that are missing or out of date (the coding CLIs are a download of 600 MB)
 	@bin/sallyport image build --all
 
-demo: images ## The whole turn on real containers: probes refused, a wrong fix rejected, a right one landed
+demo: setup engine ## A turn on real containers, then a whole mission with a coding CLI (MODEL=anthropic|openai asks a real model)
+	@bin/sallyport image build scripted skeptic-rules
 	@node demo/run.ts
+	@node demo/loop.ts
 
 test: images ## Everything: checks, unit, attack and end-to-end tests on the real engine
 	@$(MAKE) --no-print-directory check

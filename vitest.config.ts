@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // What the host knows may be in nothing that the tests leave or throw away.
+    globalSetup: ["test/canary/run.ts"],
+    setupFiles: ["test/canary/before-removal.ts"],
     pool: "forks",
     // Sandboxes, loop mounts and git share two cores on a small server: two files at a time.
     maxWorkers: 2,

@@ -1,377 +1,266 @@
 /**
  * The gateway that opens TLS, beside squid with ssl-bump and mitmproxy: requests on kept-alive connections, new
- * connections with a certificate not made before, bulk bytes, memory for a lane, and the time of a decision. The proxy has
- * one core, client and server the other; the sides are measured in turn.
+ * connections, bulk bytes, memory for a lane, and the time of a decision. The proxy has one core, client and server the
+ * other; every round measures all of them in turn, so that they meet the same machine. CPU time stands beside the wall's
+ * figures: it still says something where others use the machine too. With `--ahead` everything that is measured runs in
+ * short turns before all other processes, with pauses as long for them.
  */
-import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { delegationIdFrom } from "../src/domain/identity.ts";
-import { type Gateway, type LaneSpec, startGateway } from "../src/gateway/process.ts";
 import { canonicalRequest } from "../src/policy/canonical-request.ts";
 import { compileRules } from "../src/policy/decide.ts";
+import { collectGarbage } from "./gateway-inspect.ts";
 import type { LoadRequest, LoadResult } from "./gateway-load.ts";
-import { type Figure, median, sideBySide } from "./measure.ts";
+import {
+  Children,
+  certificates,
+  cpuTime,
+  installed,
+  message,
+  type Ours,
+  type Peer,
+  privateBytes,
+  putAhead,
+  startEnds,
+  startMitmproxy,
+  startOurs,
+  startSquid,
+} from "./gateway-peers.ts";
+import { type Figure, median, printFigures, sideBySide } from "./measure.ts";
 
-const program = fileURLToPath(new URL("gateway-load.ts", import.meta.url));
-const runs = 5;
-const time = 2000;
+/** Rounds, and milliseconds of one measurement in one round. */
+const rounds = 5;
+const time = 1000;
+/** Requests after which a proxy is warm (compilers of code have done their work), or milliseconds. */
+const warmRequests = 25_000;
+const warmTime = 8_000;
+/** New connections in one measurement. */
+const connects = 30;
+/** How often a broken measurement is made again before the whole is given up. */
+const retries = 3;
+/** Lanes for the memory of one, and requests made in each. */
+const lanes = 50;
+const laneRequests = 20;
 
-interface Peer {
-  name: string;
-  proxy: string | number;
-  ca: string;
-  pid: () => number;
+const ahead = process.argv.includes("--ahead");
+
+/** What is measured, by the name of its figure. */
+const metrics = {
+  rate: { name: "intercepted requests of 1 KB, 16 connections", unit: "/s", more: true },
+  cpu: { name: "CPU time of such a request", unit: "µs", more: false },
+  all: { name: "the same, with the daemon that records it", unit: "µs", more: false },
+  p50: { name: "latency of such a request, median", unit: "µs", more: false },
+  p99: { name: "latency of such a request, 99th percentile", unit: "µs", more: false },
+  bulk: { name: "bulk, one connection", unit: "MB/s", more: true },
+  bulkCpu: { name: "CPU time of a bulk megabyte", unit: "µs", more: false },
+  connect: { name: "new connection and first answer", unit: "ms", more: false },
+  fresh: { name: "TLS handshake for a name not seen before", unit: "ms", more: false },
+} as const;
+type Metric = keyof typeof metrics;
+
+interface Bench {
+  loader: ChildProcess;
+  server: ChildProcess;
+  authority: string;
+  samples: Map<string, Map<Metric, number[]>>;
+  /** Shares of their core that client and server used while requests were measured, by peer. */
+  busy: Map<string, number[]>;
+  tls: Map<string, string>;
+  retried: string[];
+  nextName: number;
 }
 
-/** All processes of this benchmark, ended when it is over, however it ends. */
-class Children {
-  readonly all: ChildProcess[] = [];
-  add<T extends ChildProcess>(child: T): T {
-    this.all.push(child);
-    return child;
-  }
-  end(): void {
-    for (const child of this.all) child.kill("SIGKILL");
-  }
-}
-
-/** The next message of a child; rejects when it ends instead. */
-function message<T>(child: ChildProcess): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const left = (code: number | null) => reject(new Error(`ended with ${code}`));
-  child.once("exit", left);
-  child.once("message", (value) => resolve(value as T));
-  return promise.finally(() => child.off("exit", left));
-}
-
-function onCore(core: number, pid: number | undefined): void {
-  execFileSync("taskset", ["-a", "-p", "-c", String(core), String(pid)], { stdio: "ignore" });
-}
-
-function installed(name: string, packages: string): boolean {
-  const there = () => {
-    try {
-      execFileSync("sh", ["-c", `command -v ${name}`], { stdio: "ignore" });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (there()) return true;
-  if (process.getuid?.() === 0) {
-    try {
-      const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-      execFileSync("apt-get", ["install", "-y", "--no-install-recommends", packages], {
-        stdio: "ignore",
-        env: environment,
-        timeout: 300_000,
-      });
-    } catch {
-      // Said below.
-    }
-  }
-  if (!there()) console.warn(`SKIPPED: ${name} is not here (apt-get install ${packages}); its figures are missing`);
-  return there();
-}
-
-function certificates(directory: string): { ca: string; pem: string; key: string; cert: string } {
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: directory, stdio: "ignore" });
-  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  const extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"];
-  openssl(
-    "req",
-    "-x509",
-    ...curve,
-    "-days",
-    "2",
-    "-subj",
-    "/CN=bench",
-    ...extensions,
-    "-keyout",
-    "ca.key",
-    "-out",
-    "ca.pem",
-  );
-  openssl("req", "-new", ...curve, "-subj", "/CN=localhost", "-keyout", "leaf.key", "-out", "leaf.csr");
-  writeFileSync(join(directory, "names"), "subjectAltName=DNS:localhost\n");
-  openssl(
-    "x509",
-    "-req",
-    "-in",
-    "leaf.csr",
-    "-CA",
-    "ca.pem",
-    "-CAkey",
-    "ca.key",
-    "-CAcreateserial",
-    "-days",
-    "2",
-    "-extfile",
-    "names",
-    "-out",
-    "leaf.crt",
-  );
-  const at = (name: string) => join(directory, name);
-  return { ca: at("ca.key"), pem: at("ca.pem"), key: at("leaf.key"), cert: at("leaf.crt") };
-}
-
-async function reachable(port: number, child: ChildProcess): Promise<void> {
-  for (let turn = 0; turn < 200; turn++) {
-    if (child.exitCode !== null) throw new Error(`the peer ended with ${child.exitCode}`);
-    const up = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => resolve(true));
-      socket.on("error", () => resolve(false));
-      setTimeout(() => socket.destroy(), 50);
+async function load(bench: Bench, peer: Peer, spec: Partial<LoadRequest>): Promise<LoadResult> {
+  const { loader, authority, retried } = bench;
+  for (let turn = 1; ; turn++) {
+    const pids = [loader.pid, bench.server.pid, peer.pid, peer.recorder].flatMap((pid) => (pid ? [pid] : []));
+    const begun = performance.now();
+    if (ahead) putAhead(pids, true);
+    loader.send({ proxy: peer.proxy, ca: peer.ca, authority, connections: 16, time, mode: "requests", ...spec });
+    const { result, error } = await message<{ result?: LoadResult; error?: string }>(loader).finally(() => {
+      if (ahead) putAhead(pids, false);
     });
-    if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (ahead) await new Promise((resolve) => setTimeout(resolve, performance.now() - begun));
+    if (result) return result;
+    const what = `${spec.mode ?? "requests"} through ${peer.name}: ${error}`;
+    if (turn >= retries) throw new Error(`${what}, ${turn} times`);
+    retried.push(what);
+    console.warn(`  RETRIED: ${what}`);
   }
-  throw new Error("the peer did not start");
 }
 
-const freePort = () => 20_000 + Math.floor(Math.random() * 10_000);
+async function measure(bench: Bench, peer: Peer): Promise<void> {
+  const of = bench.samples.get(peer.name) ?? new Map<Metric, number[]>();
+  bench.samples.set(peer.name, of);
+  const note = (metric: Metric, value: number) => of.set(metric, [...(of.get(metric) ?? []), value]);
+  const { loader, server } = bench;
+  const ends = () => cpuTime(loader.pid ?? 0) + cpuTime(server.pid ?? 0);
+  const used = () => (peer.proxy === undefined ? 0 : cpuTime(peer.pid));
+  const daemon = () => (peer.recorder === undefined ? 0 : cpuTime(peer.recorder));
 
-async function startSquid(directory: string, pem: string, key: string, children: Children): Promise<Peer> {
-  const port = freePort();
-  const home = join(directory, "squid");
-  mkdirSync(home);
-  chmodSync(directory, 0o755);
-  const certgen = "/usr/lib/squid/security_file_certgen";
-  execFileSync(certgen, ["-c", "-s", join(home, "certs"), "-M", "16MB"], { stdio: "ignore" });
-  writeFileSync(join(home, "signer.pem"), readFileSync(pem, "utf8") + readFileSync(key, "utf8"));
-  const configuration = `
-http_port 127.0.0.1:${port} ssl-bump tls-cert=${home}/signer.pem generate-host-certificates=on dynamic_cert_mem_cache_size=16MB
-sslcrtd_program ${certgen} -s ${home}/certs -M 16MB
-sslcrtd_children 2 startup=2 idle=1
-ssl_bump bump all
-tls_outgoing_options cafile=${pem}
-http_access allow all
-cache deny all
-cache_mem 0
-access_log none
-cache_log ${home}/cache.log
-pid_filename ${home}/squid.pid
-coredump_dir ${home}
-shutdown_lifetime 0 seconds
-client_db off
-pinger_enable off
-hosts_file ${home}/hosts
-`;
-  const names = Array.from({ length: 2000 }, (_, index) => `127.0.0.1 h${index}.bench.invalid`);
-  writeFileSync(join(home, "hosts"), ["127.0.0.1 localhost", ...names, ""].join("\n"));
-  writeFileSync(join(home, "squid.conf"), configuration);
-  execFileSync("chown", ["-R", "proxy:proxy", home]);
-  const child = children.add(spawn("squid", ["-N", "-f", join(home, "squid.conf")], { stdio: "ignore" }));
-  await reachable(port, child);
-  onCore(0, child.pid);
-  return { name: "squid ssl-bump", proxy: port, ca: readFileSync(pem, "utf8"), pid: () => child.pid ?? 0 };
+  let [cpu, other, recorded, begun] = [used(), ends(), daemon(), performance.now()];
+  const requests = await load(bench, peer, {});
+  const wall = (performance.now() - begun) / (ahead ? 2 : 1);
+  bench.tls.set(peer.name, requests.tls);
+  bench.busy.set(peer.name, [...(bench.busy.get(peer.name) ?? []), (ends() - other) / wall]);
+  const own = ((used() - cpu) * 1000) / requests.asked;
+  note("rate", requests.requests / requests.seconds);
+  note("cpu", own);
+  note("all", own + ((daemon() - recorded) * 1000) / requests.asked);
+  note("p50", requests.p50);
+  note("p99", requests.p99);
+
+  cpu = used();
+  const bulk = await load(bench, peer, { mode: "bulk", connections: 1 });
+  note("bulk", bulk.bytes / bulk.seconds / 1e6);
+  note("bulkCpu", ((used() - cpu) * 1000) / (bulk.carried / 1e6));
+  if (peer.proxy === undefined) return;
+  note("connect", (await load(bench, peer, { mode: "connects", count: connects })).p50 / 1000);
+  const fresh = await load(bench, peer, { mode: "connects", count: connects, fresh: bench.nextName });
+  bench.nextName += connects;
+  note("fresh", fresh.p50 / 1000);
 }
 
-async function startMitmproxy(directory: string, pem: string, key: string, children: Children): Promise<Peer> {
-  const port = freePort();
-  const home = join(directory, "mitmproxy");
-  mkdirSync(home);
-  writeFileSync(join(home, "mitmproxy-ca.pem"), readFileSync(key, "utf8") + readFileSync(pem, "utf8"));
-  const set = (option: string) => ["--set", option];
-  const child = children.add(
-    spawn(
-      "mitmdump",
-      [
-        "-q",
-        "--listen-host",
-        "127.0.0.1",
-        "-p",
-        String(port),
-        ...set(`confdir=${home}`),
-        ...set(`ssl_verify_upstream_trusted_ca=${pem}`),
-        ...set("stream_large_bodies=1"),
-        ...set("flow_detail=0"),
-        ...set("connection_strategy=lazy"),
-      ],
-      { stdio: "ignore" },
-    ),
-  );
-  await reachable(port, child);
-  onCore(0, child.pid);
-  return { name: "mitmproxy, streaming", proxy: port, ca: readFileSync(pem, "utf8"), pid: () => child.pid ?? 0 };
-}
-
-/** Resident MiB of a process. */
-const memory = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-
-/** Milliseconds of CPU that a process has used, in all its threads. */
-function cpuTime(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-function laneFor(port: number, number: number): LaneSpec {
-  const addresses = ["127.0.0.1", "::1"];
-  const bytes = Buffer.alloc(10);
-  bytes.writeUInt32BE(number, 6);
-  return {
-    sandbox: `s-${delegationIdFrom(bytes).slice(2)}`,
-    role: "executor",
-    network: [
-      { host: "localhost", port, methods: ["GET"], paths: ["/**"], addresses },
-      { host: "*.bench.invalid", port, methods: ["GET"], paths: ["/**"], addresses },
-    ],
-    models: {},
-    requests: 1_000_000_000,
-    verbs: [],
-  };
-}
-
-async function measured(loader: ChildProcess, spec: LoadRequest): Promise<LoadResult> {
-  loader.send(spec);
-  const { result, error } = await message<{ result?: LoadResult; error?: string }>(loader);
-  if (!result) throw new Error(`the load failed: ${error}`);
-  return result;
+async function warm(bench: Bench, peer: Peer): Promise<void> {
+  const until = performance.now() + warmTime;
+  for (let asked = 0; asked < warmRequests && performance.now() < until; ) {
+    asked += (await load(bench, peer, { time: 1000 })).asked;
+  }
 }
 
 /** All figures of the gateway. */
 export async function gatewayFigures(): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), "sallyport-bench-gateway-"));
   const children = new Children();
-  const before = process.env.NODE_EXTRA_CA_CERTS;
-  let gateway: Gateway | undefined;
+  let ours: Ours | undefined;
   try {
-    const { ca, pem, key, cert } = certificates(directory);
-    const upstream = children.add(fork(program, ["serve", key, cert], { execArgv: [] }));
-    const { port } = await message<{ port: number }>(upstream);
-    const loader = children.add(fork(program, ["load"], { execArgv: [] }));
-    onCore(1, upstream.pid);
-    onCore(1, loader.pid);
-
-    process.env.NODE_EXTRA_CA_CERTS = pem;
-    const sockets = join(directory, "sockets");
-    gateway = await startGateway({
-      directory: sockets,
-      uid: 10002,
-      gid: 10002,
-      onRequest: () => undefined,
-      onVerb: async () => ({ status: 200, body: null }),
-      onExit: (reason) => console.warn(`the gateway ended: ${reason}`),
-    });
-    const { pid } = gateway;
-    onCore(0, pid);
-    const idle = memory(pid);
-    const { directory: lane } = await gateway.openLane(laneFor(port, 0));
-    const one = memory(pid);
-    const ours: Peer = {
-      name: "ours",
-      proxy: join(lane, "host.sock"),
-      ca: readFileSync(join(lane, "ca.pem"), "utf8"),
-      pid: () => pid,
+    const made = certificates(directory);
+    const { port, loader, server } = await startEnds(made, children);
+    const bench: Bench = {
+      loader,
+      server,
+      authority: `localhost:${port}`,
+      samples: new Map(),
+      busy: new Map(),
+      tls: new Map(),
+      retried: [],
+      nextName: 0,
     };
-    const peers: Peer[] = [];
-    if (installed("squid", "squid-openssl")) peers.push(await startSquid(directory, pem, ca, children));
-    if (installed("mitmdump", "mitmproxy")) peers.push(await startMitmproxy(directory, pem, ca, children));
+    console.warn("  gateway: memory of lanes");
+    const memory = await memoryFigure(bench, directory, made, port);
 
-    const authority = `localhost:${port}`;
-    const run = (peer: Peer, spec: Partial<LoadRequest>) =>
-      measured(loader, { proxy: peer.proxy, ca: peer.ca, authority, connections: 16, time, mode: "requests", ...spec });
-    const figures: Figure[] = [];
-    let nextName = 0;
-    for (const peer of peers) {
-      const p99: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
-      const p50: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
-      const cpu: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
-      const rate = async (side: "ours" | "theirs", from: Peer) => {
-        const used = cpuTime(from.pid());
-        const result = await run(from, {});
-        // What was asked during the warm-up took time too.
-        cpu[side].push(((cpuTime(from.pid()) - used) * 1000) / result.asked);
-        p50[side].push(result.p50);
-        p99[side].push(result.p99);
-        return result.requests / result.seconds;
-      };
-      const about = { peer: peer.name, runs };
-      figures.push(
-        await sideBySide(
-          { ...about, name: "intercepted requests of 1 KB, 16 connections", unit: "/s", more: true },
-          () => rate("ours", ours),
-          () => rate("theirs", peer),
-        ),
-      );
-      for (const [name, values] of [
-        ["latency of such a request, median", p50],
-        ["latency of such a request, 99th percentile", p99],
-        ["CPU time of such a request", cpu],
-      ] as const) {
-        const [mine, other] = [median(values.ours), median(values.theirs)];
-        figures.push({
-          ...about,
-          name,
-          unit: "µs",
-          ours: mine,
-          p95: Math.max(...values.ours),
-          theirs: other,
-          ratio: mine / other,
-          more: false,
-        });
-      }
-      const connects = (from: Peer, fresh: boolean) => {
-        const first = fresh ? { fresh: nextName } : {};
-        nextName += fresh ? 30 : 0;
-        return run(from, { mode: "connects", count: 30, ...first }).then((result) => result.p50 / 1000);
-      };
-      figures.push(
-        await sideBySide(
-          { ...about, name: "new connection and first answer", unit: "ms" },
-          () => connects(ours, false),
-          () => connects(peer, false),
-        ),
-        await sideBySide(
-          { ...about, name: "TLS handshake for a name not seen before", unit: "ms" },
-          () => connects(ours, true),
-          () => connects(peer, true),
-        ),
-        await sideBySide(
-          { ...about, name: "bulk, one connection", unit: "MB/s", more: true },
-          () => run(ours, { mode: "bulk", connections: 1 }).then((result) => result.bytes / result.seconds / 1e6),
-          () => run(peer, { mode: "bulk", connections: 1 }).then((result) => result.bytes / result.seconds / 1e6),
-        ),
-        {
-          ...about,
-          name: "memory after all that",
-          unit: "MB",
-          ours: memory(pid),
-          p95: memory(pid),
-          theirs: memory(peer.pid()),
-          ratio: memory(pid) / memory(peer.pid()),
-          runs: 1,
-          more: false,
-        },
-      );
+    ours = await startOurs(directory, made, port);
+    const plain = await ours.lane(0);
+    const masking = await ours.lane(1, true);
+    const others: Peer[] = [];
+    if (installed("squid", "squid-openssl")) others.push(await startSquid(directory, made, children));
+    if (installed("mitmdump", "mitmproxy")) others.push(await startMitmproxy(directory, made, children));
+    const direct: Peer = { name: "no proxy", proxy: undefined, ca: others[0]?.ca ?? made.authority, pid: 0 };
+
+    const all = [plain, masking, ...others, direct];
+    console.warn("  gateway: warming");
+    for (const peer of all) await warm(bench, peer);
+    for (let round = 1; round <= rounds; round++) {
+      console.warn(`  gateway: round ${round} of ${rounds}`);
+      for (const peer of all) await measure(bench, peer);
     }
+    await notes(bench, all);
 
-    for (let number = 1; number < 50; number++) await gateway.openLane(laneFor(port, number));
-    const fifty = memory(pid);
-    figures.push({
-      name: "memory of the gateway with 50 idle lanes",
-      unit: "MB",
-      ours: fifty,
-      p95: fifty,
-      peer: "the gateway with one lane",
-      theirs: one,
-      ratio: fifty / one,
-      runs: 1,
-      more: false,
-    });
-    console.warn(`  (the gateway holds ${idle.toFixed(0)} MB before its first lane)`);
-    figures.push(await decisionFigure());
-    return figures;
+    const figures = others.flatMap((other) => compare(bench, plain, other));
+    const [squid] = others;
+    if (squid) figures.push(...compare(bench, masking, squid, ["rate", "cpu", "p99", "bulk"]));
+    return [...figures, memory, await decisionFigure()];
   } finally {
-    if (before === undefined) delete process.env.NODE_EXTRA_CA_CERTS;
-    else process.env.NODE_EXTRA_CA_CERTS = before;
-    await gateway?.stop();
+    await ours?.stop();
     children.end();
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function compare(
+  { samples }: Bench,
+  ours: Peer,
+  theirs: Peer,
+  which: readonly Metric[] = Object.keys(metrics) as Metric[],
+): Figure[] {
+  return which.map((metric) => {
+    const { name, unit, more } = metrics[metric];
+    const own = samples.get(ours.name)?.get(metric) ?? [];
+    const other = samples.get(theirs.name)?.get(metric) ?? [];
+    return {
+      name: ours.recorder !== undefined && ours.name !== "ours" ? `${name} (${ours.name})` : name,
+      unit,
+      ours: median(own),
+      p95: Math.max(...own),
+      peer: theirs.name,
+      theirs: median(other),
+      ratio: median(own) / median(other),
+      runs: own.length,
+      more,
+    };
+  });
+}
+
+/** What a reader must know to believe the figures. */
+async function notes(bench: Bench, peers: readonly Peer[]): Promise<void> {
+  for (const peer of peers) {
+    const busy = Math.round(median(bench.busy.get(peer.name) ?? []) * 100);
+    const of = bench.samples.get(peer.name);
+    const rate = Math.round(median(of?.get("rate") ?? []));
+    console.warn(
+      `  (${peer.name}: ${rate} requests/s, ${bench.tls.get(peer.name)}; client and server used ${busy} % of a core)`,
+    );
+    if (busy > 90 && peer.proxy !== undefined)
+      console.warn("  THE LOAD WAS THE LIMIT: the rate above is a lower bound");
+  }
+  bench.server.send("tls");
+  const { tls } = await message<{ tls: string[] }>(bench.server);
+  console.warn(`  (towards the server: ${tls.join(", ")}; ${bench.retried.length} measurements were retried)`);
+}
+
+/** What a lane adds that was used and is idle: the slope over fifty of them, after the garbage is collected. */
+async function memoryFigure(
+  bench: Bench,
+  directory: string,
+  made: ReturnType<typeof certificates>,
+  port: number,
+): Promise<Figure> {
+  const home = join(directory, "memory");
+  mkdirSync(home);
+  const ours = await startOurs(home, made, port);
+  try {
+    const { pid } = ours.gateway;
+    const points: { lanes: number; bytes: number }[] = [];
+    for (let number = 0; number <= lanes; number++) {
+      if (number % 10 === 0) {
+        await collectGarbage(ours);
+        points.push({ lanes: number, bytes: privateBytes(pid) });
+      }
+      if (number === lanes) break;
+      const lane = await ours.lane(number);
+      await load(bench, lane, { mode: "connects", count: laneRequests });
+    }
+    const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
+    const [x, y] = [mean(points.map((one) => one.lanes)), mean(points.map((one) => one.bytes))];
+    const covariance = mean(points.map((one) => (one.lanes - x) * (one.bytes - y)));
+    const slope = covariance / mean(points.map((one) => (one.lanes - x) ** 2)) / 2 ** 20;
+    const first = (points[0]?.bytes ?? Number.NaN) / 2 ** 20;
+    return {
+      name: `memory of a lane, used and idle (slope over ${lanes})`,
+      unit: "MiB",
+      ours: slope,
+      p95: slope,
+      peer: "the gateway without a lane",
+      theirs: first,
+      ratio: slope / first,
+      runs: points.length,
+      more: false,
+    };
+  } finally {
+    await ours.stop();
   }
 }
 
@@ -400,13 +289,10 @@ async function decisionFigure(): Promise<Figure> {
     return ((performance.now() - begun) * 1000) / turns;
   };
   return sideBySide(
-    { name: "a decision with 1,000 rules", unit: "µs", peer: "the same with one rule", runs },
+    { name: "a decision with 1,000 rules", unit: "µs", peer: "the same with one rule", runs: rounds },
     each(many, 1000),
     each(few, 1),
   );
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { printFigures } = await import("./measure.ts");
-  printFigures(await gatewayFigures());
-}
+if (process.argv[1] === fileURLToPath(import.meta.url)) printFigures(await gatewayFigures());

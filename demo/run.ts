@@ -12,12 +12,9 @@ import { narrate } from "../src/cli/narrate.ts";
 import type { Delegation } from "../src/domain/delegation.ts";
 import type { Entry } from "../src/domain/event.ts";
 import { stateDirectory } from "../src/host/state-directory.ts";
+import { heading, paint, sallyport, untilUp } from "./stage.ts";
 import { makeWorld } from "./world.ts";
 
-const colour = process.stdout.isTTY && !process.env.NO_COLOR;
-const paint = (code: number, text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text);
-const heading = (text: string) => console.log(`\n${paint(1, `== ${text}`)}`);
-const sallyport = join(import.meta.dirname, "../bin/sallyport");
 const begun = performance.now();
 
 const problems: string[] = [];
@@ -61,7 +58,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 let delegation: Delegation | undefined;
 const entries: Entry[] = [];
 try {
-  await untilUp();
+  await untilUp(daemon, state, () => daemonSaid);
   const { brief, checkFiles } = await readBrief(world.brief);
   const { id } = await call<{ id: string }>(state, "POST", "/v1/delegations", { repository: world.repository, base: "main", brief, checkFiles });
   delegation = await follow(state, id, (entry) => {
@@ -98,15 +95,6 @@ if (problems.length > 0) {
   bin/sallyport daemon --state ${world.state}      # and in another terminal, with the same --state:
   bin/sallyport show ${id}
   rm -rf ${world.directory}                        # when you have seen enough`);
-}
-
-async function untilUp(): Promise<void> {
-  for (let waited = 0; waited < 30_000; waited += 50) {
-    if (daemon.exitCode !== null) throw new Error(`the daemon did not start:\n${daemonSaid}`);
-    if (await call(state, "GET", "/v1/status").then(() => true, () => false)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error("the daemon did not come up within 30 s");
 }
 
 /** Every claim of the demo, looked up where it can be seen. */

@@ -1,4 +1,5 @@
 /** `sallyport image build|list|audit`. */
+import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
 import { showSize } from "../domain/units.ts";
@@ -8,19 +9,41 @@ import { ticker } from "./ticker.ts";
 
 // Loaded when an image is asked for: the engine's client is large, and most commands have no use for it.
 async function imageTools() {
-  const [{ connectEngine }, { auditImage }, { buildImage }, { findImage, listImages }, { listHarnesses }] =
-    await Promise.all([
-      import("../sandbox/connect.ts"),
-      import("../sandbox/images/audit.ts"),
-      import("../sandbox/images/build.ts"),
-      import("../sandbox/images/find.ts"),
-      import("../sandbox/images/harness.ts"),
-    ]);
-  return { docker: await connectEngine(), auditImage, buildImage, findImage, listImages, listHarnesses };
+  const [
+    { connectEngine },
+    { auditImage },
+    { buildImage, reproduceImage },
+    { findImage, listImages },
+    { listHarnesses },
+    { sbomOf },
+  ] = await Promise.all([
+    import("../sandbox/connect.ts"),
+    import("../sandbox/images/audit.ts"),
+    import("../sandbox/images/build.ts"),
+    import("../sandbox/images/find.ts"),
+    import("../sandbox/images/harness.ts"),
+    import("../sandbox/images/sbom.ts"),
+  ]);
+  return {
+    docker: await connectEngine(),
+    auditImage,
+    buildImage,
+    reproduceImage,
+    findImage,
+    listImages,
+    listHarnesses,
+    sbomOf,
+  };
 }
 
-async function build({ json }: Globals, names: string[], options: { all?: boolean; force?: boolean }): Promise<number> {
-  const { docker, buildImage, listHarnesses } = await imageTools();
+interface BuildFlags {
+  all?: boolean;
+  force?: boolean;
+  checkReproducible?: boolean;
+}
+
+async function build({ json }: Globals, names: string[], options: BuildFlags): Promise<number> {
+  const { docker, buildImage, reproduceImage, listHarnesses } = await imageTools();
   const wanted = options.all ? await listHarnesses(shippedImages) : names;
   if (wanted.length === 0)
     throw new SallyportError("usage", "no image is named", {
@@ -28,20 +51,31 @@ async function build({ json }: Globals, names: string[], options: { all?: boolea
     });
   const progress = ticker(!json);
   const built = [];
+  let different = false;
   for (const name of wanted) {
-    const image = await buildImage(name, {
+    const how = {
       docker,
       imagesDirectory: shippedImages,
       cacheDirectory: imageCache,
       force: options.force === true,
-      onProgress: (line) => progress.line(`${name}: ${line}`),
-    });
+      onProgress: (line: string) => progress.line(`${name}: ${line}`),
+    };
+    if (options.checkReproducible) {
+      const reproduction = await reproduceImage(name, how);
+      const same = reproduction.again === reproduction.image.digest;
+      progress.line(`${name}: ${reproduction.image.digest} built again: ${same ? "the same" : reproduction.again}`);
+      for (const { path, what } of reproduction.differences) progress.line(`${name}:   ${path}: ${what}`);
+      different ||= !same;
+      built.push({ ...reproduction, same });
+      continue;
+    }
+    const image = await buildImage(name, how);
     progress.line(`${name}: ${image.tag} ${image.digest.slice(0, 19)} (${showSize(image.size)})`);
     built.push(image);
   }
   progress.end();
   if (json) print(built);
-  return done;
+  return different ? exitCode.rejected : done;
 }
 
 async function list({ json }: Globals): Promise<number> {
@@ -61,11 +95,20 @@ async function list({ json }: Globals): Promise<number> {
   return done;
 }
 
-async function audit({ json }: Globals, name: string): Promise<number> {
-  const { docker, findImage, auditImage } = await imageTools();
+async function audit({ json }: Globals, name: string, options: { sbom?: string }): Promise<number> {
+  const { docker, findImage, auditImage, sbomOf } = await imageTools();
   const image = await findImage(docker, name, shippedImages);
   const { packages, findings } = await auditImage(docker, image.digest);
-  if (json) print({ image, packages, findings });
+  const sbom = sbomOf(image, packages);
+  if (options.sbom !== undefined) {
+    await writeFile(options.sbom, `${JSON.stringify(sbom, null, 2)}\n`).catch((cause: Error) => {
+      throw new SallyportError("usage", `the bill of materials cannot be written: ${cause.message}`, {
+        next: "Name a file in a directory that is there: `--sbom image.cdx.json`.",
+        cause,
+      });
+    });
+  }
+  if (json) print({ image, packages, findings, sbom });
   else {
     say(`${image.tag} ${image.digest}: ${packages.length} packages`);
     for (const finding of findings) say(`  ${finding.kind}: ${finding.path}: ${finding.detail}`);
@@ -81,7 +124,7 @@ async function audit({ json }: Globals, name: string): Promise<number> {
 export function imageCommand(): Command {
   return command("image", "Build and check harness images.", [
     "sallyport image build --all",
-    "sallyport image audit scripted",
+    "sallyport image audit pi --sbom pi.cdx.json",
   ])
     .addCommand(
       command("build", "Build images that are missing or out of date.", [
@@ -90,12 +133,14 @@ export function imageCommand(): Command {
         .argument("[names...]")
         .option("--all", "every image there is")
         .option("--force", "build again though it is there")
+        .option("--check-reproducible", "build twice and say what differs; exit 1 if anything does")
         .action(action(build)),
     )
     .addCommand(command("list", "List the images that are built.").action(action(list)))
     .addCommand(
       command("audit", "Look for what must not be in an image; none is the passing answer.")
         .argument("<name>")
+        .option("--sbom <file>", "write the bill of materials there, as CycloneDX 1.6 JSON")
         .action(action(audit)),
     );
 }

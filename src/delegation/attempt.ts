@@ -23,6 +23,7 @@ import { pathMatcher, protectedMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import type { BaseTree } from "../worktree/base-tree.ts";
 import { type Collected, collectLayer } from "../worktree/collect.ts";
+import { forgetObjects } from "../worktree/forget.ts";
 import type { HostRepository } from "../worktree/host-repository.ts";
 import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } from "../worktree/layer.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
@@ -280,13 +281,15 @@ async function executeAndCollect(
     const secrets = await findSecrets(
       quarantine,
       record.base,
+      collected.tree,
       await quarantine.changes(fromTree, collected.tree),
       tools.secrets,
     );
-    if (secrets.length > 0) {
-      // Not kept, not shown, and no attempt starts from it.
+    if (secrets.findings.length > 0) {
+      // Not kept, not shown, and no attempt starts from it; nor does a value stay behind in an object that nothing names.
       await quarantine.drop(`${id}/${number}`);
-      return rejectedByHost(secrets);
+      await forgetObjects(quarantine, secrets.objects);
+      return rejectedByHost(secrets.findings);
     }
     return await withPatch(number, collected, place, policy.budget.patch, turn);
   } finally {

@@ -90,6 +90,11 @@ async function planning(id: string, tools: MissionTools, signal: AbortSignal): P
     }
     const stuck = await planningTurn(record, last?.refused ?? [], tools, signal);
     if (tools.planOf(id)) return;
+    if (tools.mission(id).turns.at(-1)?.end === "budget") {
+      const message = "what the planner's models may cost (budget of its policy)";
+      await tools.append({ type: "mission.ended", delegation: id, data: { state: "over-budget", message } });
+      return;
+    }
     if (stuck !== undefined) {
       const message = cut(`the planner says: ${stuck}`, 8000);
       await tools.append({ type: "mission.ended", delegation: id, data: { state: "stuck", message } });

@@ -4,10 +4,12 @@
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { BudgetAccount } from "../domain/budget.ts";
 import type { SandboxEnd } from "../domain/event.ts";
 import type { HarnessFile } from "../domain/harness.ts";
 import type { PlannerPurpose } from "../domain/mission.ts";
 import { type MissionRecord, plannerSpend } from "../domain/mission-record.ts";
+import { harnessRoutes } from "../policy/harness-route.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import { prepareHarness } from "../sandbox/harness-command.ts";
 import type { RoleLane, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
@@ -55,7 +57,6 @@ export async function runPlanner(spec: PlannerTurnSpec): Promise<SandboxEnd> {
     const verbs: Record<string, RoleLane["verbs"][string]> = {};
     for (const [name, answer] of Object.entries(spec.verbs)) verbs[name] = (body) => answer(body, done);
     const spent = plannerSpend(record);
-    const route = harness.model ? policy.models[harness.model.route] : undefined;
     const result = await spec.runRole({
       delegation: record.id,
       attempt: spec.turn,
@@ -75,7 +76,8 @@ export async function runPlanner(spec: PlannerTurnSpec): Promise<SandboxEnd> {
       output: policy.budget.output,
       lane: {
         network: policy.network,
-        models: harness.model && route ? { [harness.model.route]: route } : {},
+        models: harnessRoutes(policy, harness),
+        accounts: [missionAccount(record)],
         requests: Math.max(0, policy.budget.requests - spent.requests),
         secrets: policy.secrets,
         verbs,
@@ -88,6 +90,12 @@ export async function runPlanner(spec: PlannerTurnSpec): Promise<SandboxEnd> {
     clearTimeout(grace);
     await rm(spec.directory, { recursive: true, force: true });
   }
+}
+
+/** What all turns of a planner may cost together: its policy's budget. */
+function missionAccount({ id, policy }: MissionRecord): BudgetAccount {
+  const { tokens, usd } = policy.budget;
+  return { id: `mission:${id}`, whose: "this mission's planner", rule: "budget", tokens, usd };
 }
 
 /** A prompt for a command line; one that would not fit there sends the planner to the same words in its file. */

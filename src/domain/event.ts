@@ -225,6 +225,7 @@ export const events = {
     sandbox,
     method: z.string(),
     url: z.string(),
+    upgrade: z.literal("websocket").optional().describe("It asked to become a WebSocket, whatever became of it."),
     decision: z.enum(["allow", "deny"]),
     code: z.string(),
     rule: z.string(),

@@ -20,7 +20,10 @@ export const harnessFile = z.strictObject({
     .strictObject({ name: z.string(), version: z.string() })
     .optional()
     .describe("The npm package it comes from, pinned; the lockfile beside says the rest."),
-  command: z.array(z.string().min(1)).min(1).describe("The argument vector. Slots: {prompt} {model} {base}."),
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe("The argument vector. Slots: {prompt} {model} {base} {protocol}."),
   model: z
     .strictObject({
       route: shortName.describe("The policy's model route it uses."),
@@ -31,8 +34,8 @@ export const harnessFile = z.strictObject({
   environment: z
     .record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/i), z.string())
     .default({})
-    .describe("Slots: {model} {base}."),
-  files: z.array(homeFile).max(20).default([]).describe("Slots in the content: {model} {base}."),
+    .describe("Slots: {model} {base} {protocol}."),
+  files: z.array(homeFile).max(20).default([]).describe("Slots in the content: {model} {base} {protocol}."),
   smoke: z.array(z.string().min(1)).min(1).describe("A command that exits 0 when the image is whole."),
 });
 export type HarnessFile = z.infer<typeof harnessFile>;

@@ -38,10 +38,12 @@ function planOf(budget: typeof writtenBudget | typeof settledBudget) {
         .optional()
         .describe("The policy whose tests and verifier judge the combined whole; left out: the one of all briefs."),
       budget: budget
-        .pick({ wall: true, requests: true })
+        .pick({ wall: true, requests: true, tokens: true, usd: true })
         .partial()
         .optional()
-        .describe("What all executors together may spend: the briefs' own budgets must fit in it."),
+        .describe(
+          "What all of it may spend. Wall time and requests of the briefs must fit in it as they are written; tokens and money are counted on it while they run, verifiers' too.",
+        ),
     })
     .refine((p) => new Set(p.briefs.map((b) => b.id)).size === p.briefs.length, {
       message: "two briefs have the same id",

@@ -137,9 +137,9 @@ export async function planLanding(
   return { attempt, approval: digest, ref, from, commit, tree: predicate.tree, parent: record.base };
 }
 
-/** Who executed the attempt that is landed: the brief may have named several. */
+/** Who executed the attempt that is landed: the brief may have named several, and a plan's whole is the host's merge. */
 const executorOf = (record: Delegation, attempt: number) =>
-  record.attempts.find((a) => a.number === attempt)?.executor || record.executor;
+  record.plan?.combines ? "plan" : record.attempts.find((a) => a.number === attempt)?.executor || record.executor;
 
 function commitMessage(record: Delegation, attempt: number, digest: string, predicate: ApprovalPredicate): string {
   return [

@@ -1,4 +1,5 @@
 /** The gateway's end of the channel to the daemon. */
+import type { DenialCode } from "../domain/denial.ts";
 import { eventBacklog, eventBatch, eventDelay, verbTime } from "./limits.ts";
 import { type FromGateway, type LaneSpec, readToGateway } from "./messages.ts";
 import type { ReserveAsk, Reserved, SettleReport } from "./model-reserve.ts";
@@ -13,8 +14,8 @@ export interface Channel {
   reserve(sandbox: string, ask: ReserveAsk): Promise<Reserved>;
   progress(sandbox: string, reservation: string): void;
   settle(sandbox: string, report: SettleReport): void;
-  /** Resolves when fewer events wait for the daemon than the bound. */
-  room(): Promise<void>;
+  /** Undefined when fewer events wait for the daemon than the bound, else resolves then. */
+  room(): Promise<void> | undefined;
 }
 
 type Answer = { status: number; body: unknown };
@@ -51,6 +52,9 @@ export function createChannel(commands: {
       if (error) process.exit(1);
       sent();
     });
+  };
+  const drained = async () => {
+    while (backlog >= eventBacklog) await new Promise<void>((resume) => waiting.push(resume));
   };
   const command = (id: number, work: Promise<void>) => {
     work.then(
@@ -95,7 +99,12 @@ export function createChannel(commands: {
         calls.delete(id);
         resolve({
           status: 504,
-          body: { code: "verb-late", rule: "verbs", why: "the host did not answer in time", next: "Send it again." },
+          body: {
+            code: "verb-late" satisfies DenialCode,
+            rule: "verbs",
+            why: "the host did not answer in time",
+            next: "Send it again.",
+          },
         });
       }, verbTime);
       calls.set(id, (answer) => {
@@ -115,8 +124,6 @@ export function createChannel(commands: {
     },
     progress: (sandbox, reservation) => send({ type: "progress", sandbox, reservation }),
     settle: (sandbox, report) => send({ type: "settle", sandbox, report }),
-    async room() {
-      while (backlog >= eventBacklog) await new Promise<void>((resume) => waiting.push(resume));
-    },
+    room: () => (backlog < eventBacklog ? undefined : drained()),
   };
 }

@@ -48,6 +48,34 @@ export function headerValues(rawHeaders: readonly string[], name: string): strin
   return values;
 }
 
+/** The fields that say where a message goes, where it ends, and what is spoken after it. */
+const framing = [
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "upgrade",
+  "http2-settings",
+  "trailer",
+  "expect",
+] as const;
+type Framing = { [Name in (typeof framing)[number]]: readonly string[] };
+const framingNames: ReadonlyMap<string, keyof Framing> = new Map(framing.map((name) => [name, name]));
+const none: readonly string[] = [];
+const noFraming = Object.fromEntries(framing.map((name) => [name, none])) as Framing;
+
+/** Every value of each of these, in one pass: each request pays for it. */
+function framingOf(rawHeaders: readonly string[]): Framing {
+  const found = { ...noFraming };
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = framingNames.get((rawHeaders[i] ?? "").toLowerCase());
+    if (name === undefined) continue;
+    const value = rawHeaders[i + 1] ?? "";
+    found[name] = found[name] === none ? [value] : [...found[name], value];
+  }
+  return found;
+}
+
 const refuse = (...denial: Parameters<typeof malformed>): Checked => ({ ok: false, denial: malformed(...denial) });
 
 /**
@@ -87,14 +115,16 @@ export function checkRequest(head: Head, way?: Way, websocket = false): Checked 
   if (!connect && !methods.has(method)) {
     return refuse("method", `the method ${method} is not carried`, `Use one of ${[...methods].join(", ")}.`, 405);
   }
-  if (!/^[\x21-\x7e]+$/.test(target) || /[\\#]/.test(target)) {
+  // Neither `#` nor a backslash is among these.
+  if (!/^[\x21\x22\x24-\x5b\x5d-\x7e]+$/.test(target)) {
     return refuse("target", "the request target holds a character that a URL has not", "Percent-encode it.");
   }
 
-  const framing = checkFraming(method, rawHeaders, websocket);
-  if (framing) return { ok: false, denial: framing };
+  const fields = framingOf(rawHeaders);
+  const unframed = checkFraming(method, fields, websocket);
+  if (unframed) return { ok: false, denial: unframed };
 
-  const hosts = headerValues(rawHeaders, "host");
+  const hosts = fields.host;
   if (hosts.length > 1) return refuse("host-duplicate", "more than one Host header", "Send exactly one.");
   const host = hosts[0];
   if (host === undefined && !connect) return refuse("host-missing", "no Host header", "Send exactly one.");
@@ -108,16 +138,15 @@ export function checkRequest(head: Head, way?: Way, websocket = false): Checked 
 
   const found = readTarget(head, host, way);
   if (!found.ok) return found;
-  const lengths = headerValues(rawHeaders, "content-length");
-  const body =
-    headerValues(rawHeaders, "transfer-encoding").length > 0 || (lengths.length > 0 && !/^0+$/.test(lengths[0] ?? ""));
+  const lengths = fields["content-length"];
+  const body = fields["transfer-encoding"].length > 0 || (lengths.length > 0 && !/^0+$/.test(lengths[0] ?? ""));
   return { ok: true, target: found.target, body, websocket };
 }
 
 /** Header fields that say where the message ends, or what is spoken after it. */
-function checkFraming(method: string, rawHeaders: readonly string[], websocket: boolean): Denial | undefined {
-  const lengths = headerValues(rawHeaders, "content-length");
-  const codings = headerValues(rawHeaders, "transfer-encoding");
+function checkFraming(method: string, fields: Framing, websocket: boolean): Denial | undefined {
+  const lengths = fields["content-length"];
+  const codings = fields["transfer-encoding"];
   if (lengths.length > 1 || (lengths.length > 0 && codings.length > 0)) {
     return malformed(
       "framing",
@@ -140,27 +169,19 @@ function checkFraming(method: string, rawHeaders: readonly string[], websocket: 
     return malformed("body-refused", `a ${method} request with a body`, "Send it without, or use POST.");
   }
   // h2c and others leave HTTP/1.1 inside a connection that was decided for one request.
-  const connection = headerValues(rawHeaders, "connection")
-    .join(",")
-    .toLowerCase()
-    .split(",")
-    .map((token) => token.trim());
-  if (
-    !websocket &&
-    (headerValues(rawHeaders, "upgrade").length > 0 ||
-      connection.includes("upgrade") ||
-      headerValues(rawHeaders, "http2-settings").length > 0)
-  ) {
+  const upgrading = () =>
+    fields.connection.some((value) => value.split(",").some((token) => token.trim().toLowerCase() === "upgrade"));
+  if (!websocket && (fields.upgrade.length > 0 || fields["http2-settings"].length > 0 || upgrading())) {
     return malformed(
       "upgrade",
       "a change of protocol was asked for",
       "Speak plain HTTP/1.1; of upgrades only a well-formed WebSocket handshake is carried.",
     );
   }
-  if (headerValues(rawHeaders, "trailer").length > 0) {
+  if (fields.trailer.length > 0) {
     return malformed("trailer", "trailer fields were announced", "Send the fields in the header.");
   }
-  const expect = headerValues(rawHeaders, "expect");
+  const { expect } = fields;
   if (expect.length > 1 || expect.some((value) => value.toLowerCase() !== "100-continue")) {
     return malformed("expectation", "an expectation other than 100-continue", "Leave the Expect header out.", 417);
   }
@@ -230,6 +251,7 @@ function readTarget(head: Head, host: string | undefined, way: Way | undefined):
 const agree = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 /** Two authorities of one scheme: the same letters, with the scheme's own port said or left out. */
 function agreeOn(scheme: "http" | "https", a: string, b: string): boolean {
+  if (a === b) return true;
   const port = scheme === "http" ? /:80$/ : /:443$/;
   return agree(a.replace(port, ""), b.replace(port, ""));
 }

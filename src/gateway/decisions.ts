@@ -2,6 +2,7 @@
  * What the gateway needs of the policy. The decision is made by pure functions of src/policy and handed in, so that
  * enforcement has one question to ask and no rule of its own.
  */
+import type { DenialCode } from "../domain/denial.ts";
 import type { NetworkRule } from "../domain/policy.ts";
 
 /** A request in the one form that is decided on and forwarded. */
@@ -16,7 +17,7 @@ export interface CanonicalRequest {
   upgrade?: "websocket";
 }
 
-type Denied = { allow: false; code: string; rule: string; why: string; next: string };
+type Denied = { allow: false; code: DenialCode; rule: string; why: string; next: string };
 
 /** The policy's answer to a request. `addresses` are the private ones that the rule names, `index` its place. */
 export type Decision = { allow: true; rule: string; index: number; addresses: readonly string[] } | Denied;
@@ -37,7 +38,7 @@ export interface Decisions {
   canonicalRequest(request: {
     method: string;
     url: string;
-  }): { ok: true; request: CanonicalRequest } | { ok: false; code: string; why: string };
+  }): { ok: true; request: CanonicalRequest } | { ok: false; code: DenialCode; why: string };
   compileRules(rules: readonly NetworkRule[]): Rules;
   classifyAddress(text: string): { ok: true; canonical: string } | { ok: false; kind: string };
   sameAddress(a: string, b: string): boolean;

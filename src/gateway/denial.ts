@@ -1,11 +1,13 @@
 /** A refusal as the client in the sandbox reads it: what rule, why, and what to do next. */
+
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { DenialCode } from "../domain/denial.ts";
 
 export interface Denial {
   status: number;
   /** Stable, for programs. */
-  code: string;
+  code: DenialCode;
   /** The rule that refused, or the control's name. */
   rule: string;
   why: string;
@@ -13,7 +15,7 @@ export interface Denial {
 }
 
 /** A request that is not one unambiguous HTTP request: 400 unless said otherwise. */
-export function malformed(code: string, why: string, next: string, status = 400): Denial {
+export function malformed(code: DenialCode, why: string, next: string, status = 400): Denial {
   return { status, code, rule: "http", why, next };
 }
 

@@ -2,9 +2,11 @@
  * Carries one decided request to its upstream and the answer back, streaming both ways with back-pressure. Nothing is
  * followed, retried or cached: a redirect is the client's to ask for, and is decided anew.
  */
+
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Transform } from "node:stream";
 import { type Dispatcher, errors } from "undici";
+import type { DenialCode, RecordCode } from "../domain/denial.ts";
 import { type Answer, answerDecoders, plainAnswer, scrubbedAnswer, withoutChanged } from "./answer.ts";
 import { headerValues } from "./check-request.ts";
 import { answerDenial } from "./denial.ts";
@@ -54,7 +56,7 @@ export function forward(exchange: Forward): Promise<Forwarded> {
   let refused: Refusal | undefined;
   let answer: Answer | undefined;
 
-  const finish = (code: string) => {
+  const finish = (code: RecordCode) => {
     if (over) return;
     over = true;
     response.off("close", gone);
@@ -66,14 +68,14 @@ export function forward(exchange: Forward): Promise<Forwarded> {
   };
   // Ends what is half-way: a client must see that the answer was cut, so its connection is destroyed.
   const cut = (
-    code: string,
+    code: DenialCode | "client-gone",
     said: number,
     why: string,
     rule = "upstream",
     next = "Try again; the request itself was allowed.",
   ) => {
     if (over) return;
-    if (!response.headersSent && !response.destroyed) {
+    if (code !== "client-gone" && !response.headersSent && !response.destroyed) {
       status = said;
       answerDenial(response, { status: said, code, rule, why, next }, true);
     } else response.destroy();
@@ -222,7 +224,7 @@ function withLength(headers: readonly string[], raw: readonly string[]): string[
 }
 
 /** A failure of upstream as code, status and words. TLS failures are never downgraded, so they end here too. */
-export function explain(error: unknown): [code: string, status: number, why: string] {
+export function explain(error: unknown): [code: DenialCode, status: number, why: string] {
   if (error instanceof errors.ConnectTimeoutError || (error instanceof Error && error.message === "late"))
     return ["upstream-timeout", 504, "upstream did not accept a connection in time"];
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {

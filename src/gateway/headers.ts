@@ -28,13 +28,23 @@ const overrides: ReadonlySet<string> = new Set([
   "x-real-ip",
 ]);
 
-function named(raw: readonly string[]): Set<string> {
-  const names = new Set<string>();
+/** Request fields that are not copied: the connection's own, what overrides a decision, and what is made anew. */
+const unsent: ReadonlySet<string> = new Set([...hop, ...overrides, "content-length", "host", "expect"]);
+
+/** The fields that these values of Connection name: they belong to that connection alone (RFC 9110 7.6.1). */
+function named(values: readonly string[]): ReadonlySet<string> | undefined {
+  // What almost every client sends names nothing that is not dropped anyway.
+  if (values.length === 0 || (values.length === 1 && values[0] === "keep-alive")) return undefined;
+  return new Set(values.flatMap((value) => value.split(",").map((token) => token.trim().toLowerCase())));
+}
+
+function connectionOf(raw: readonly string[]): string[] {
+  const values: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    if (raw[i]?.toLowerCase() !== "connection") continue;
-    for (const token of (raw[i + 1] ?? "").split(",")) names.add(token.trim().toLowerCase());
+    const name = raw[i] ?? "";
+    if (name.length === 10 && name.toLowerCase() === "connection") values.push(raw[i + 1] ?? "");
   }
-  return names;
+  return values;
 }
 
 /**
@@ -56,21 +66,13 @@ const coded: ReadonlySet<string> = new Set([
  * framing from the body, so neither is copied. `plain` asks for the answer whole and without codings.
  */
 export function requestHeaders(raw: readonly string[], plain: boolean): string[] {
-  const dropped = named(raw);
+  const dropped = named(connectionOf(raw));
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? "";
     const lower = name.toLowerCase();
     if (plain && coded.has(lower)) continue;
-    if (
-      lower === "content-length" ||
-      lower === "host" ||
-      lower === "expect" ||
-      hop.has(lower) ||
-      overrides.has(lower) ||
-      dropped.has(lower)
-    )
-      continue;
+    if (unsent.has(lower) || dropped?.has(lower)) continue;
     // Underscores: many upstreams fold `_` into `-`, which would bring a dropped field back.
     if (lower.startsWith("proxy-") || lower.startsWith("x-forwarded-") || lower.includes("_")) continue;
     kept.push(name, raw[i + 1] ?? "");
@@ -79,15 +81,19 @@ export function requestHeaders(raw: readonly string[], plain: boolean): string[]
   return kept;
 }
 
+/** Response fields that stay here: another way to the same server would go around the gateway. */
+const unreturned: ReadonlySet<string> = new Set([...hop, "alt-svc"]);
+
 /** Response fields for the client, from upstream's. */
 export function responseHeaders(upstream: Record<string, string | string[] | undefined>): string[] {
   const connection = upstream.connection;
-  const dropped = named(connection === undefined ? [] : [connection].flat().flatMap((value) => ["connection", value]));
+  const dropped = connection === undefined ? undefined : named([connection].flat());
   const kept: string[] = [];
-  for (const [name, value] of Object.entries(upstream)) {
-    if (value === undefined || hop.has(name) || dropped.has(name) || name.startsWith("proxy-") || name === "alt-svc")
-      continue;
-    for (const one of [value].flat()) kept.push(name, one);
+  for (const name of Object.keys(upstream)) {
+    const value = upstream[name];
+    if (value === undefined || unreturned.has(name) || dropped?.has(name) || name.startsWith("proxy-")) continue;
+    if (typeof value === "string") kept.push(name, value);
+    else for (const one of value) kept.push(name, one);
   }
   return kept;
 }

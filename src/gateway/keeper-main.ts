@@ -7,9 +7,15 @@ import type { Socket } from "node:net";
 import { SallyportError } from "../domain/error.ts";
 import { resolveSecret } from "../secrets/source.ts";
 import { openLink } from "./secret-link.ts";
+import { keptValues } from "./secret-vault.ts";
 
 const environment = { ...process.env };
 const allowed = new Map<string, ReadonlySet<string>>();
+/**
+ * What was given to a gateway, with the secret's name: one that is started again masks what the one before it masked, also
+ * values that were replaced since, or whose source is gone.
+ */
+const given = new Map<string, string>();
 
 /** What a vault's program is started with: the operator's variables, without those that are secrets themselves. */
 function programEnvironment(): Record<string, string | undefined> {
@@ -20,17 +26,25 @@ function programEnvironment(): Record<string, string | undefined> {
   return kept;
 }
 
-async function answer(verb: string, data: unknown): Promise<string> {
-  const reference = verb === "resolve" && typeof data === "string" ? data : undefined;
+async function answer(verb: string, data: unknown): Promise<unknown> {
+  if (verb === "recall") return [...given];
+  const asked = verb === "resolve" ? (data as { reference?: unknown; name?: unknown } | null) : undefined;
+  const reference = typeof asked?.reference === "string" ? asked.reference : undefined;
   if (reference === undefined || ![...allowed.values()].some((references) => references.has(reference))) {
     throw new SallyportError("secret-unavailable", "no policy in force names that reference", {
       next: "Name it under `secrets` in the operator's policy.",
     });
   }
-  return resolveSecret(reference, {
+  const value = await resolveSecret(reference, {
     environment: reference.startsWith("exec:") ? programEnvironment() : environment,
     owner: process.getuid?.() ?? 0,
   });
+  if (!given.has(value)) given.set(value, String(asked?.name ?? "").slice(0, 64));
+  for (const oldest of given.keys()) {
+    if (given.size <= keptValues) break;
+    given.delete(oldest);
+  }
+  return value;
 }
 
 interface Told {

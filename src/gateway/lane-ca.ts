@@ -5,7 +5,8 @@
 import { constants, randomBytes, type webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
-import "./reflect.ts";
+// The library's container needs it, and names it as nobody's dependency.
+import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { leafContexts } from "./limits.ts";
 import { nameConstraints, type PermittedName } from "./name-constraints.ts";

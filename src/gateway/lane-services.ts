@@ -23,7 +23,7 @@ export interface LaneServices {
   progress(sandbox: string, reservation: string): void;
   /** Says how a reserved request ended. */
   settle(sandbox: string, report: SettleReport): void;
-  /** Resolves when the daemon's record keeps up: nothing is decided that could not be recorded. */
-  room(): Promise<void>;
+  /** Undefined when the daemon's record keeps up, else what to wait for: nothing is decided that could not be recorded. */
+  room(): Promise<void> | undefined;
   now(): number;
 }

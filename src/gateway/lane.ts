@@ -15,7 +15,7 @@ import type { LaneServices } from "./lane-services.ts";
 import * as limits from "./limits.ts";
 import type { LaneSpec } from "./messages.ts";
 import { createReach } from "./reach.ts";
-import { openRecord, type Record } from "./record.ts";
+import { openRecord, type Record, type RecordKeeper } from "./record.ts";
 import { createResolver } from "./resolve.ts";
 import { createServe } from "./serve.ts";
 import type { ServeContext } from "./serve-context.ts";
@@ -31,14 +31,19 @@ export interface Lane {
 }
 
 interface Connection {
-  /** Requests read and not yet answered. */
-  open: number;
+  /** The answer to the last request that was read. */
+  answering?: ServerResponse;
+  /** It has left HTTP for a tunnel or a WebSocket. */
+  left: boolean;
   pipelined: boolean;
   /** How it came, where that is not the proxy's own port. */
   way?: Way;
   /** The record of its tunnel, until the first request stands for it. */
   opening?: Record | undefined;
 }
+
+/** Whether a request was read on it that is not answered yet, or one that took it out of HTTP. */
+const isBusy = ({ answering, left }: Connection): boolean => left || (answering !== undefined && !answering.closed);
 
 const pipelined = malformed(
   "pipelined",
@@ -56,18 +61,17 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
   /** Set when the last record was sent: the daemon takes none of a lane that it knows to be closed. */
   let silent = false;
 
+  const keeper: RecordKeeper = {
+    sandbox: spec.sandbox,
+    now: services.now,
+    ended(record, event) {
+      records.delete(record);
+      if (!silent) services.emit(event);
+    },
+    dropped: (record) => void records.delete(record),
+  };
   const open = (method: string, url: string): Record => {
-    const record = openRecord(
-      spec.sandbox,
-      method,
-      url,
-      (event) => {
-        records.delete(record);
-        if (!silent) services.emit(event);
-      },
-      services.now,
-      () => records.delete(record),
-    );
+    const record = openRecord(keeper, method, url);
     records.add(record);
     return record;
   };
@@ -94,7 +98,7 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
     closed: () => closed,
     track: (socket) => track(socket),
     inner(socket, way, bytes, opening) {
-      connections.set(socket, { open: 0, pipelined: false, way, opening });
+      connections.set(socket, { left: false, pipelined: false, way, opening });
       socket.once("close", () => connections.get(socket)?.opening?.abandon("tunnel-unused"));
       if (bytes.length > 0) socket.unshift(bytes);
       server.emit("connection", socket);
@@ -127,7 +131,7 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
   const connectionOf = (socket: Duplex): Connection => {
     let found = connections.get(socket);
     if (!found) {
-      found = { open: 0, pipelined: false };
+      found = { left: false, pipelined: false };
       connections.set(socket, found);
     }
     return found;
@@ -168,7 +172,7 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
 
   const onRequest = async (request: IncomingMessage, response: ServerResponse, expects: boolean) => {
     const connection = connectionOf(request.socket);
-    if (connection.open > 0) {
+    if (isBusy(connection)) {
       // Whoever reads the connection next to us may see these bytes as something else: it ends here.
       if (connection.pipelined) return request.socket.destroy();
       connection.pipelined = true;
@@ -177,11 +181,9 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
       if (denial === pipelined) open(head.method, head.target).deny(denial);
       return answerDenial(response, denial, true);
     }
-    connection.open += 1;
-    response.once("close", () => {
-      connection.open -= 1;
-    });
-    await services.room();
+    connection.answering = response;
+    const full = services.room();
+    if (full) await full;
     if (closed || response.destroyed) return request.socket.destroy();
     const head = headOf(request);
     const checked = checkRequest(head, connection.way);
@@ -191,8 +193,8 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
   const onLeave = async (request: IncomingMessage, socket: Socket, bytes: Buffer, websocket: boolean) => {
     const connection = connectionOf(socket);
     const head = headOf(request);
-    const behind = connection.open > 0;
-    connection.open += 1;
+    const behind = isBusy(connection);
+    connection.left = true;
     await services.room();
     if (closed || socket.destroyed) return socket.destroy();
     if (behind) {
@@ -207,7 +209,7 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
   const onFault = async (error: Error & { code?: string }, socket: Duplex) => {
     if (closed || error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
     if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
-      if (connectionOf(socket).open > 0) return socket.destroy();
+      if (isBusy(connectionOf(socket))) return socket.destroy();
       return answerBare(
         socket,
         malformed("request-late", "the request did not arrive in time", "Send it at once.", 408),
@@ -227,7 +229,7 @@ export function createLane(spec: LaneSpec, services: LaneServices, ca: LaneCa): 
       );
     if (denial !== usedUp) open("-", "-").deny(denial);
     // In the middle of another answer these bytes would be read as a part of it.
-    if (connectionOf(socket).open > 0) return socket.destroy();
+    if (isBusy(connectionOf(socket))) return socket.destroy();
     if (budget.over()) await delayOverBudget();
     answerBare(socket, denial);
   };

@@ -26,7 +26,7 @@ import { readProxies } from "./upstream-proxy.ts";
 const [uid, gid] = process.argv.slice(2).map(Number);
 const lanes = new Map<string, { lane: Lane; entries: readonly string[] }>();
 const channel = createChannel({ open: openLane, close: closeLane });
-const vault = openSecretService();
+const { vault, recalled } = openSecretService();
 
 /** How the host itself reaches others. It is read when the process starts: a fault in it is a refusal to start. */
 let findProxy: ReturnType<typeof readProxies>;
@@ -36,6 +36,7 @@ let publicBundle: string | undefined;
 async function openLane(lane: LaneSpec): Promise<void> {
   const fault = checkLane(lane);
   if (fault) throw new Error(fault);
+  await recalled();
   if (lanes.has(lane.sandbox)) throw new Error("the sandbox has a lane already");
   // One lane must not be able to take the descriptors that another needs to accept a connection.
   if ((lanes.size + 1) * laneDescriptors + 64 > readLimits().descriptors) {
@@ -50,7 +51,10 @@ async function openLane(lane: LaneSpec): Promise<void> {
       lookup: (host) => lookup(host, { all: true, order: "ipv4first" }),
       findProxy,
       makeTransform: secretTransform(vault),
-      emit: (event) => channel.emit({ ...event, url: vault.mask(event.url) }),
+      emit(event) {
+        event.url = vault.mask(event.url);
+        channel.emit(event);
+      },
       callVerb: channel.callVerb,
       // What is reserved is written down: no value may be in it (ATTACKS S4).
       reserve: async (sandbox, ask) =>

@@ -2,6 +2,7 @@
  * A model request's body: read as every parser would read it, checked by its protocol, and written anew, so that what is
  * forwarded is what was checked. Pure.
  */
+import type { DenialCode } from "../domain/denial.ts";
 import type { ModelProtocol } from "../domain/model.ts";
 import { anthropicBody, chatBody, geminiBody, responsesBody } from "../domain/model-body.ts";
 import type { ModelRoute } from "../domain/policy.ts";
@@ -55,7 +56,7 @@ export function checkBody(
   pathModel: string | undefined,
 ): BodyCheck {
   const rule = `models.${name}`;
-  const refuse = (code: string, why: string, next: string): BodyCheck => ({
+  const refuse = (code: DenialCode, why: string, next: string): BodyCheck => ({
     ok: false,
     denial: { status: 400, code, rule, why, next },
   });

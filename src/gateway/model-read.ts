@@ -1,5 +1,7 @@
 /** A model request's body, read whole before anything is decided on it: bounded in bytes, in time, and for the lane in all. */
+
 import type { IncomingMessage } from "node:http";
+import type { DenialCode } from "../domain/denial.ts";
 import { headerValues } from "./check-request.ts";
 import { laneModelBytes, modelBodyTime, modelBytes } from "./limits.ts";
 import type { ModelDenial } from "./model-reserve.ts";
@@ -11,7 +13,7 @@ export interface BodyReader {
 
 type Read = Awaited<ReturnType<BodyReader["read"]>>;
 
-const denied = (status: number, code: string, why: string, next: string): { denial: ModelDenial } => ({
+const denied = (status: number, code: DenialCode, why: string, next: string): { denial: ModelDenial } => ({
   denial: { status, code, rule: "models", why, next },
 });
 

@@ -1,4 +1,5 @@
 /** What gateway and daemon say to each other about a request to a model: asked before it goes out, settled when it is over. */
+import { isDenialCode } from "../domain/denial.ts";
 import { type ModelUsage, modelName, modelUsage } from "../domain/model.ts";
 import type { Denial } from "./denial.ts";
 
@@ -89,11 +90,11 @@ export function readReserved(value: unknown): Reserved | undefined {
   }
   const { status, code, rule, why, next, retryAfter } = value;
   if (value.ok !== false || !isCount(status) || status < 400 || status > 599) return undefined;
-  if (![code, rule, why, next].every((said) => isText(said, 2000))) return undefined;
+  if (!isDenialCode(code) || ![rule, why, next].every((said) => isText(said, 2000))) return undefined;
   return {
     ok: false,
     status,
-    code: code as string,
+    code,
     rule: rule as string,
     why: why as string,
     next: next as string,

@@ -2,6 +2,7 @@
  * Model routes: `/model/<name>/<rest>` goes to the route's base URL and below it, nowhere else. A path that could
  * climb out of the base by any reading of it is refused, not mended.
  */
+import type { DenialCode } from "../domain/denial.ts";
 import { shortName } from "../domain/identity.ts";
 import type { ModelRoute } from "../domain/policy.ts";
 import type { CanonicalRequest, Decisions } from "./decisions.ts";
@@ -14,7 +15,7 @@ export type Routed =
 
 const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST"]);
 
-function refused(status: number, code: string, rule: string, why: string, next: string): Routed {
+function refused(status: number, code: DenialCode, rule: string, why: string, next: string): Routed {
   return { ok: false, denial: { status, code, rule, why, next } };
 }
 

@@ -20,6 +20,7 @@ export function openTls(
     clearTimeout(timer);
     secure.off("secure", done);
     secure.off("close", gone);
+    secure.off("end", gone);
     secure.off("error", fault);
     if (failed === undefined) return resolve({ secure });
     secure.on("error", () => undefined);
@@ -35,6 +36,8 @@ export function openTls(
   const timer = setTimeout(() => settle("it was not finished in time"), time);
   secure.once("secure", done);
   secure.once("close", gone);
+  // A client that only stops sending can not finish either; waiting for more would keep its place in the lane.
+  secure.once("end", gone);
   secure.once("error", fault);
   return promise;
 }

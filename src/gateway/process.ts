@@ -4,6 +4,7 @@ import { chmod, chown, lstat, mkdir, readdir, rm, rmdir } from "node:fs/promises
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { VerbDenial } from "../domain/denial.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
 import type { Keeper } from "./keeper.ts";
@@ -155,7 +156,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         type: "answer",
         id,
         status: 500,
-        body: { code: "internal", rule: "verbs", why: "the host failed", next: "Send it again." },
+        body: { code: "internal" satisfies VerbDenial, rule: "verbs", why: "the host failed", next: "Send it again." },
       });
     }
   }
@@ -287,6 +288,10 @@ function spawnGateway({ directory, uid, gid }: GatewayOptions): ChildProcess {
       process.execPath,
       "--disable-warning=ExperimentalWarning",
       "--max-old-space-size=256",
+      // Requests leave little that lives: a small nursery that one thread collects in half a millisecond, instead of one of
+      // 48 MiB that several threads collect in five, with every connection waiting.
+      "--max-semi-space-size=8",
+      "--no-parallel-scavenge",
       "--use-system-ca",
       main,
       String(uid),

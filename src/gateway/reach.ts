@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import type { Decisions } from "./decisions.ts";
 import type { Denial } from "./denial.ts";
-import type { Resolver } from "./resolve.ts";
+import type { Named, Resolved, Resolver } from "./resolve.ts";
 import type { FindProxy, HostProxy } from "./upstream-proxy.ts";
 
 export type Way = { address: string } | { proxy: HostProxy };
@@ -14,20 +14,23 @@ export type Reached = { ok: true; way: Way; shown: string } | { ok: false; denia
 
 export type Reach = (
   to: { scheme: "http" | "https"; host: string; port: number },
-  named: readonly string[],
+  named: Named,
   rule: string,
-) => Promise<Reached>;
+) => Reached | Promise<Reached>;
 
 export function createReach(
   decisions: Pick<Decisions, "classifyAddress">,
   resolver: Resolver,
   findProxy: FindProxy,
 ): Reach {
-  return async ({ scheme, host, port }, named, rule) => {
-    const proxy = named.length === 0 ? findProxy(scheme, host, port) : undefined;
+  const direct = (resolved: Resolved): Reached =>
+    resolved.ok ? { ok: true, way: { address: resolved.address }, shown: resolved.address } : resolved;
+  return ({ scheme, host, port }, named, rule) => {
+    const proxy = named.addresses.length === 0 && !named.only ? findProxy(scheme, host, port) : undefined;
     if (proxy === undefined) {
-      const resolved = await resolver.resolve(host, named, rule);
-      return resolved.ok ? { ok: true, way: { address: resolved.address }, shown: resolved.address } : resolved;
+      // Most of the time the answer is there: a promise is made only where there is something to wait for.
+      const resolved = resolver.resolve(host, named, rule);
+      return resolved instanceof Promise ? resolved.then(direct) : direct(resolved);
     }
     const literal = isIP(host) === 0 ? undefined : decisions.classifyAddress(host);
     // What the proxy itself calls localhost is its own services; no answer of a resolver stands between.

@@ -3,8 +3,10 @@
  * answer is checked, and the connection goes to a checked address: a second lookup never happens, so an answer that
  * changes in between (rebinding) changes nothing.
  */
+
 import type { LookupAddress } from "node:dns";
 import { isIP } from "node:net";
+import type { DenialCode } from "../domain/denial.ts";
 import type { Decisions } from "./decisions.ts";
 import type { Denial } from "./denial.ts";
 import { laneLookups, resolveAge, resolveTime } from "./limits.ts";
@@ -14,82 +16,117 @@ export type Resolved = { ok: true; address: string } | { ok: false; denial: Deni
 /** `dns.promises.lookup` with `all`, or a test's own. */
 export type Lookup = (host: string) => Promise<LookupAddress[]>;
 
-/** One lane's resolver. `named` are the private addresses that the deciding rule names. */
-export interface Resolver {
-  resolve(host: string, named: readonly string[], rule: string): Promise<Resolved>;
+/** What the deciding rule says of addresses: the private ones it names, and whether it is these alone, public ones not. */
+export interface Named {
+  addresses: readonly string[];
+  only?: boolean;
 }
 
-/** Makes a resolver with a small cache of lookups; the check is made anew for each call, by the calling rule. */
+/** One lane's resolver. */
+export interface Resolver {
+  resolve(host: string, named: Named, rule: string): Resolved | Promise<Resolved>;
+}
+
+/** Makes a resolver with a small cache of lookups; the check is the calling rule's own. */
 export function createResolver(
   decisions: Pick<Decisions, "classifyAddress" | "sameAddress">,
   lookup: Lookup,
   now: () => number = Date.now,
 ): Resolver {
-  const cache = new Map<string, { until: number; answer: Promise<string[]> }>();
+  const cache = new Map<string, Known>();
   const slots = createSlots(laneLookups);
 
-  async function addressesOf(host: string): Promise<string[]> {
-    // undici and net never call a lookup hook for a literal: it takes the same check as an answer would.
-    if (isIP(host) !== 0) return [host];
-    const known = cache.get(host);
-    if (known && known.until > now()) return known.answer;
+  function lookUp(host: string): Known {
     // The slot is held until the lookup really ends: given up on, it still takes a thread.
     const answer = withDeadline(slots(() => lookup(host))).then((found) => found.map((entry) => entry.address));
+    const known: Known = { until: now() + resolveAge, answer };
     if (cache.size >= 256) cache.clear();
-    cache.set(host, { until: now() + resolveAge, answer });
-    answer.catch(() => cache.delete(host));
-    return answer;
+    cache.set(host, known);
+    answer.then(
+      (addresses) => {
+        known.answer = addresses;
+      },
+      () => cache.delete(host),
+    );
+    return known;
+  }
+
+  const judge = (host: string, addresses: readonly string[], named: Named, rule: string): Resolved => {
+    if (addresses.length === 0) {
+      return refused(502, "resolve-failed", rule, `the name ${host} has no address`, "Check the name.");
+    }
+    // All, not the first: an answer that mixes a public and a private address is an attack or a mistake.
+    for (const address of addresses) {
+      const verdict = checkAddress(decisions, address, named);
+      if (verdict !== undefined) {
+        return refused(
+          403,
+          "address-refused",
+          rule,
+          `${host} is at ${address}, which is ${verdict}`,
+          `If that is meant, the policy must name ${address} under \`addresses\` beside this host.`,
+        );
+      }
+    }
+    return { ok: true, address: addresses[0] ?? "" };
+  };
+
+  async function wait(host: string, answer: Promise<string[]>, named: Named, rule: string) {
+    let addresses: string[];
+    try {
+      addresses = await answer;
+    } catch {
+      return refused(
+        502,
+        "resolve-failed",
+        rule,
+        `the name ${host} could not be resolved`,
+        "Check the name; a lane has no other resolver.",
+      );
+    }
+    return judge(host, addresses, named, rule);
   }
 
   return {
-    async resolve(host, named, rule) {
-      let addresses: string[];
-      try {
-        addresses = await addressesOf(host);
-      } catch {
-        return refused(
-          502,
-          "resolve-failed",
-          rule,
-          `the name ${host} could not be resolved`,
-          "Check the name; a lane has no other resolver.",
-        );
-      }
-      if (addresses.length === 0) {
-        return refused(502, "resolve-failed", rule, `the name ${host} has no address`, "Check the name.");
-      }
-      // All, not the first: an answer that mixes a public and a private address is an attack or a mistake.
-      for (const address of addresses) {
-        const verdict = checkAddress(decisions, address, named);
-        if (verdict !== undefined) {
-          return refused(
-            403,
-            "address-refused",
-            rule,
-            `${host} is at ${address}, which is ${verdict}`,
-            `If that is meant, the policy must name ${address} under \`addresses\` beside this host.`,
-          );
-        }
-      }
-      return { ok: true, address: addresses[0] ?? "" };
+    resolve(host, named, rule) {
+      // undici and net never call a lookup hook for a literal: it takes the same check as an answer would.
+      if (isIP(host) !== 0) return judge(host, [host], named, rule);
+      let known = cache.get(host);
+      if (!known || known.until <= now()) known = lookUp(host);
+      const { answer, judged } = known;
+      if (answer instanceof Promise) return wait(host, answer, named, rule);
+      // The same addresses under the same rule have the same verdict, for as long as the answer is used.
+      if (judged?.rule === rule && judged.addresses === named.addresses && judged.only === named.only)
+        return judged.verdict;
+      const verdict = judge(host, answer, named, rule);
+      known.judged = { ...named, rule, verdict };
+      return verdict;
     },
   };
+}
+
+/** A lookup that is used for a moment: under way or answered, and the last verdict on its answer. */
+interface Known {
+  until: number;
+  answer: Promise<string[]> | readonly string[];
+  judged?: Named & { rule: string; verdict: Resolved };
 }
 
 /** Undefined where the address may be connected to, else what kind of address it is. */
 function checkAddress(
   decisions: Pick<Decisions, "classifyAddress" | "sameAddress">,
   address: string,
-  named: readonly string[],
+  { addresses, only = false }: Named,
 ): string | undefined {
   // A zone id makes one text mean another address on each interface.
   if (isIP(address) === 0 || address.includes("%")) return "not an address";
-  if (named.some((one) => decisions.sameAddress(address, one))) return undefined;
+  if (addresses.some((one) => decisions.sameAddress(address, one))) return undefined;
+  if (only) return "not one that the rule names, and its secret would go there in clear";
   const found = decisions.classifyAddress(address);
   return found.ok ? undefined : found.kind;
 }
 
-function refused(status: number, code: string, rule: string, why: string, next: string): Resolved {
+function refused(status: number, code: DenialCode, rule: string, why: string, next: string): Resolved {
   return { ok: false, denial: { status, code, rule, why, next } };
 }
 

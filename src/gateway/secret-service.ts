@@ -8,15 +8,39 @@ import { createVault, type Vault } from "./secret-vault.ts";
 export const keeperDescriptor = 4;
 export const houseDescriptor = 5;
 
+export interface SecretService {
+  vault: Vault;
+  /**
+   * Resolves when the vault knows what an earlier gateway of this keeper's knew; nothing is masked or served before. Not
+   * to be called before the daemon asks for something: until then nobody reads the other end.
+   */
+  recalled(): Promise<void>;
+}
+
 /** Opens both links. Without a keeper at the other end, every reference is unavailable. */
-export function openSecretService(): Vault {
+export function openSecretService(): SecretService {
   const keeper = openLink(openEnd(keeperDescriptor), refuse);
   const vault = createVault({
-    resolve: async (reference) => String(await keeper.ask("resolve", reference)),
+    resolve: async (reference, name) => String(await keeper.ask("resolve", { reference, name })),
     now: () => performance.now(),
   });
-  openLink(openEnd(houseDescriptor), (verb, data) => answerHouse(vault, verb, data));
-  return vault;
+  // Whatever the last one was killed for: what it masked in the house's texts must stay masked.
+  let recall: Promise<void> | undefined;
+  const recalled = () => {
+    recall ??= keeper.ask("recall", null).then(
+      (known) => vault.recall(known as [string, string][]),
+      () => {
+        // No keeper, or a late one: the next question asks it again.
+        recall = undefined;
+      },
+    );
+    return recall;
+  };
+  openLink(openEnd(houseDescriptor), async (verb, data) => {
+    await recalled();
+    return answerHouse(vault, verb, data);
+  });
+  return { vault, recalled };
 }
 
 function openEnd(fd: number): Socket {

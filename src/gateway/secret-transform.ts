@@ -11,9 +11,6 @@ import { findPlaceholder, scanBody } from "./secret-scan.ts";
 import type { Vault } from "./secret-vault.ts";
 import { identity, type MakeTransform, type OutgoingRequest, type Refusal } from "./transform.ts";
 
-/** Codings that are taken apart before they are scrubbed; a server is asked for no other. */
-const codings: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br", "zstd", "identity"]);
-
 /** Makes lanes' transforms over what the vault knows. Throws where the vault holds nothing for a lane's holder. */
 export function secretTransform(vault: Vault): MakeTransform {
   return (lane) => {
@@ -33,7 +30,7 @@ export function secretTransform(vault: Vault): MakeTransform {
       async prepare(request) {
         const name = secretOf(lane, request);
         const secret = name === undefined ? undefined : bound[name];
-        const carried = withoutParts(request);
+        const carried: Carried = { headers: request.headers, target: request.target };
         const plan =
           secret === undefined
             ? undefined
@@ -57,27 +54,6 @@ export function secretTransform(vault: Vault): MakeTransform {
 
 function secretOf(lane: Parameters<MakeTransform>[0], { by }: OutgoingRequest): string | undefined {
   return "model" in by ? lane.models[by.model]?.secret : lane.network[by.network]?.secret;
-}
-
-/**
- * The request as it goes on, without what would defeat the scrubbing: a range of bytes could cut a value in two (RFC
- * 9110 14.2 lets a server ignore it), and an encoding that we cannot read would hide it.
- */
-function withoutParts({ headers, target }: OutgoingRequest): Carried {
-  const kept: string[] = [];
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    const name = headers[at] ?? "";
-    const lower = name.toLowerCase();
-    if (lower === "range" || lower === "if-range" || lower === "a-im") continue;
-    if (lower === "accept-encoding") {
-      const offered = (headers[at + 1] ?? "")
-        .split(",")
-        .map((one) => one.trim())
-        .filter((one) => codings.has(one.split(";")[0]?.trim().toLowerCase() ?? ""));
-      kept.push(name, offered.length > 0 ? offered.join(", ") : "identity");
-    } else kept.push(name, headers[at + 1] ?? "");
-  }
-  return { headers: kept, target };
 }
 
 function unbound(

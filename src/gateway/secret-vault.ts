@@ -9,9 +9,11 @@ import type { Search } from "../secrets/search.ts";
 /** Milliseconds that a value is used without asking its source again. */
 export const valueAge = 30_000;
 /** Values that the house goes on masking after nobody holds them. */
-const keptValues = 1000;
+export const keptValues = 1000;
 
 export interface Vault {
+  /** Values that an earlier gateway knew: they are masked for the house, and nobody holds them. */
+  recall(known: Iterable<readonly [value: string, name: string]>): void;
   /**
    * Resolves every reference now and keeps the values for `holder` (a delegation) until `release`. Throws
    * `secret-unavailable`, naming each reference that failed. May be called again for the same holder.
@@ -34,7 +36,11 @@ interface Held {
   values: Set<string>;
 }
 
-export function createVault(tools: { resolve(reference: string): Promise<string>; now(): number }): Vault {
+export function createVault(tools: {
+  /** Asks the source of the secret `name`. */
+  resolve(reference: string, name: string): Promise<string>;
+  now(): number;
+}): Vault {
   const holders = new Map<string, { names: Map<string, Held>; search: Search | undefined }>();
   const current = new Map<string, { value: string; at: number }>();
   const asking = new Map<string, Promise<string>>();
@@ -61,13 +67,13 @@ export function createVault(tools: { resolve(reference: string): Promise<string>
       if (!inUse.has(old)) known.delete(old);
     }
   };
-  const fetch = (reference: string): Promise<string> => {
+  const fetch = (reference: string, name: string): Promise<string> => {
     const cached = current.get(reference);
     if (cached && tools.now() - cached.at < valueAge) return Promise.resolve(cached.value);
     const running = asking.get(reference);
     if (running) return running;
     const asked = tools
-      .resolve(reference)
+      .resolve(reference, name)
       .then((value) => {
         current.set(reference, { value, at: tools.now() });
         return value;
@@ -81,14 +87,19 @@ export function createVault(tools: { resolve(reference: string): Promise<string>
     asking.set(reference, asked);
     return asked;
   };
-  const everywhere = () => {
+  const everywhere = (): Search => {
+    if (house) return house;
     const byName = new Map<string, string[]>();
     for (const [value, name] of known) byName.set(name, [...(byName.get(name) ?? []), value]);
-    house ??= searchFor(byName);
+    house = searchFor(byName);
     return house;
   };
 
   return {
+    recall(before) {
+      for (const [value, name] of before) if (!known.has(value)) known.set(value, name);
+      house = undefined;
+    },
     async hold(holder, references) {
       const mine = holders.get(holder) ?? { names: new Map<string, Held>(), search: undefined };
       holders.set(holder, mine);
@@ -100,7 +111,7 @@ export function createVault(tools: { resolve(reference: string): Promise<string>
       const failures = await Promise.all(
         Object.entries(references).map(async ([name, reference]) => {
           try {
-            learn(holder, name, await fetch(reference));
+            learn(holder, name, await fetch(reference, name));
             return [];
           } catch (error) {
             return [{ name, error: error as SallyportError }];
@@ -122,7 +133,7 @@ export function createVault(tools: { resolve(reference: string): Promise<string>
     async value(holder, name) {
       const held = holders.get(holder)?.names.get(name);
       if (!held) throw new SallyportError("secret-unavailable", `secret ${name} is not held here`);
-      const value = await fetch(held.reference);
+      const value = await fetch(held.reference, name);
       learn(holder, name, value);
       return value;
     },

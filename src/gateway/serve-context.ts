@@ -1,7 +1,9 @@
 /** What the parts of serving share: one call each way they can come, and the lane around them. */
+
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { DenialCode } from "../domain/denial.ts";
 import type { Checked, Head, Way } from "./check-request.ts";
 import type { CanonicalRequest, Decision, Interception, Rules } from "./decisions.ts";
 import type { Denial } from "./denial.ts";
@@ -62,7 +64,7 @@ export function forbidden({ code, rule, why, next }: (Decision | Interception) &
 }
 
 /** What has no canonical form. */
-export function uncanonical(found: { code: string; why: string }, next: string): Denial {
+export function uncanonical(found: { code: DenialCode; why: string }, next: string): Denial {
   return { status: 400, code: found.code, rule: "canonical-request", why: found.why, next };
 }
 

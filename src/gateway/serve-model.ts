@@ -26,9 +26,10 @@ export type Prepare = (
   rawHeaders: readonly string[],
   record: Record,
   plain: boolean,
-) => Promise<
-  { ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: ModelDenial }
->;
+) => Ready | Promise<Ready>;
+type Ready =
+  | { ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> }
+  | { ok: false; denial: ModelDenial };
 
 export interface ServeModel {
   /** Carries a request that is paid for; false for one that only looks, which goes as any other request does. */
@@ -125,7 +126,7 @@ export function createServeModel(context: ServeContext, prepare: Prepare): Serve
         const { scan } = ready.prepared;
         const scanned = scan ? scanWhole(scan, bytes) : bytes;
         if (!Buffer.isBuffer(scanned)) {
-          meter?.end({ code: "refused", sent: 0, received: 0, reached: false });
+          meter?.end({ code: scanned.refuse.code, sent: 0, received: 0, reached: false });
           return deny({ status: 403, rule, ...scanned.refuse });
         }
         const inner = transform.active ? transform.scrub() : identity.scrub();
@@ -141,7 +142,7 @@ export function createServeModel(context: ServeContext, prepare: Prepare): Serve
           body: true,
           bytes: scanned,
           scrub: meter ? meter.watch(inner) : transform.active ? inner : undefined,
-          count: record.count,
+          count: (sent, received) => record.count(sent, received),
         });
         record.end(outcome);
         meter?.end(outcome);

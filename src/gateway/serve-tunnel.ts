@@ -2,7 +2,9 @@
  * A tunnel: asked for with CONNECT, or by a client that takes the gateway for the server and says its name in TLS. What a
  * rule lets be opened is opened, and each request inside is decided; what a rule passes through is carried unseen.
  */
+
 import { connect, type Socket } from "node:net";
+import type { DenialCode } from "../domain/denial.ts";
 import { delayOverBudget } from "./budget.ts";
 import { isOwn } from "./check-request.ts";
 import type { Interception } from "./decisions.ts";
@@ -64,7 +66,7 @@ export function createServeTunnel(context: ServeContext): ServeTunnel {
     if (!decision.allow) {
       if (!plainOnly(host, port, decision.code)) return deny(forbidden(decision));
     } else if (decision.mode === "passthrough") {
-      const reached = await reach({ scheme: "https", host, port }, decision.addresses, decision.rule);
+      const reached = await reach({ scheme: "https", host, port }, { addresses: decision.addresses }, decision.rule);
       if (socket.destroyed) return record.abandon("client-gone");
       if (!reached.ok) return deny(reached.denial);
       way = reached.way;
@@ -101,7 +103,7 @@ export function createServeTunnel(context: ServeContext): ServeTunnel {
     if (!decision.allow) return refuse(forbidden(decision));
     let way: Way | undefined;
     if (decision.mode === "passthrough") {
-      const reached = await reach({ scheme: "https", host, port }, decision.addresses, decision.rule);
+      const reached = await reach({ scheme: "https", host, port }, { addresses: decision.addresses }, decision.rule);
       if (!reached.ok) return refuse(reached.denial);
       way = reached.way;
       record.allowed(decision.rule, reached.shown);
@@ -155,7 +157,7 @@ export function createServeTunnel(context: ServeContext): ServeTunnel {
    * Some clients (undici's proxy agent) open a tunnel for plain http too. Where only http is allowed, the tunnel is
    * opened for that alone: each request in it is decided, and nothing goes upstream before.
    */
-  function plainOnly(host: string, port: number, code: string): boolean {
+  function plainOnly(host: string, port: number, code: DenialCode): boolean {
     if (port !== 80 && code !== "scheme") return false;
     const probe = rules.decide({ scheme: "http", host, port, method: "GET", path: "/", query: "" });
     return probe.allow || ["method", "path", "query", "websocket"].includes(probe.code);

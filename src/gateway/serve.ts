@@ -2,6 +2,7 @@
  * What a lane does with a checked request: a verb, a model route, a request elsewhere, or a WebSocket. The order holds
  * the invariants: count, decide, resolve and check the address, put secrets in, and only then open anything.
  */
+import type { DenialCode } from "../domain/denial.ts";
 import { delayOverBudget } from "./budget.ts";
 import type { Checked } from "./check-request.ts";
 import type { CanonicalRequest } from "./decisions.ts";
@@ -10,7 +11,7 @@ import { forward } from "./forward.ts";
 import { requestHeaders } from "./headers.ts";
 import { answerRefusal } from "./model-refusal.ts";
 import { isModelPath, routeModel } from "./model-route.ts";
-import type { Way } from "./reach.ts";
+import type { Reached, Way } from "./reach.ts";
 import type { Record } from "./record.ts";
 import { type Exchange, forbidden, type Grant, type RawCall, type ServeContext, uncanonical } from "./serve-context.ts";
 import { createServeModel } from "./serve-model.ts";
@@ -27,6 +28,7 @@ export interface Serve {
   close(): void;
 }
 
+type Ready = { ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: Denial };
 type Granted = { ok: true; grant: Grant } | { ok: false; shown?: string; denial: Denial };
 
 export function createServe(context: ServeContext): Serve {
@@ -61,7 +63,8 @@ export function createServe(context: ServeContext): Serve {
     };
     if (!found.ok) return denied(found.denial);
     if ("model" in found.grant.by && (await modelCalls.carry(exchange, found.grant, record))) return;
-    const ready = await prepare(found.grant, head.rawHeaders, record);
+    const prepared = prepare(found.grant, head.rawHeaders, record);
+    const ready = prepared instanceof Promise ? await prepared : prepared;
     if (exchange.response.destroyed) return record.abandon("client-gone");
     if (!ready.ok) return denied(ready.denial);
     if (exchange.expects) exchange.response.writeContinue();
@@ -77,7 +80,7 @@ export function createServe(context: ServeContext): Serve {
       body: checked.ok && checked.body,
       scan: ready.prepared.scan,
       scrub: transform.active ? transform.scrub() : undefined,
-      count: record.count,
+      count: (sent, received) => record.count(sent, received),
     });
     const { refused } = outcome;
     if (refused) record.deny({ status: 403, rule: found.grant.rule, ...refused }, outcome);
@@ -95,6 +98,7 @@ export function createServe(context: ServeContext): Serve {
     }
     const found = grant(head.method, checked);
     const record = context.open(head.method, found.ok ? showRequest(found.grant.request) : (found.shown ?? shown));
+    record.upgrades();
     const denied = (denial: Denial) => {
       record.deny(denial);
       answerBare(socket, denial);
@@ -122,7 +126,7 @@ export function createServe(context: ServeContext): Serve {
       path: prefix + ready.prepared.target,
       headers: [...ready.prepared.headers, ...headers],
       opened: context.track,
-      count: record.count,
+      count: (sent, received) => record.count(sent, received),
     });
     record.end(outcome);
   }
@@ -149,7 +153,7 @@ export function createServe(context: ServeContext): Serve {
 
   function ownPath(method: string, path: string, websocket: boolean): Granted {
     const shown = `http://sallyport${path}`;
-    const refused = (code: string, why: string, next: string): Granted => ({
+    const refused = (code: DenialCode, why: string, next: string): Granted => ({
       ok: false,
       shown,
       denial: { status: 404, code, rule: "gateway", why, next },
@@ -164,17 +168,45 @@ export function createServe(context: ServeContext): Serve {
     return { ok: true, grant: { request, rule, by: { model: name }, addresses } };
   }
 
-  /** The checked way to it, and what is sent: secrets are put in last, when nothing can refuse any more. */
-  async function prepare(
-    { request, rule, by, addresses }: Grant,
+  /**
+   * The checked way to it, and what is sent: secrets are put in last, when nothing can refuse any more. Waits only where
+   * there is something to wait for.
+   */
+  function prepare(
+    grant: Grant,
     rawHeaders: readonly string[],
     record: Record,
     plain = transform.active,
-  ): Promise<{ ok: true; way: Way; prepared: Exclude<Prepared, { refuse: unknown }> } | { ok: false; denial: Denial }> {
-    const reached = await reach(request, addresses, rule);
+  ): Ready | Promise<Ready> {
+    const { request, addresses, by, rule } = grant;
+    const secret = "model" in by ? spec.models[by.model]?.secret : spec.network[by.network]?.secret;
+    // What a policy may say at load (plain http to loopback alone) must hold for the address that the name has now.
+    const reached = reach(request, { addresses, only: secret !== undefined && request.scheme === "http" }, rule);
+    return reached instanceof Promise
+      ? reached.then((found) => putIn(grant, rawHeaders, record, found, plain))
+      : putIn(grant, rawHeaders, record, reached, plain);
+  }
+
+  function putIn(
+    { request, rule, by }: Grant,
+    rawHeaders: readonly string[],
+    record: Record,
+    reached: Reached,
+    plain: boolean,
+  ): Ready | Promise<Ready> {
     if (!reached.ok) return reached;
+    const { way } = reached;
     record.allowed(rule, reached.shown);
-    let prepared: Prepared;
+    const unavailable = (): Ready => {
+      const why = "a secret that this request carries could not be had";
+      const next = "Try again; tell the operator.";
+      return { ok: false, denial: { status: 502, code: "secret-unavailable", rule, why, next } };
+    };
+    const ready = (prepared: Prepared): Ready => {
+      if ("refuse" in prepared) return { ok: false, denial: { status: 403, rule, ...prepared.refuse } };
+      if (prepared.secret !== undefined) record.carries(prepared.secret);
+      return { ok: true, way, prepared };
+    };
     try {
       const made = transform.prepare({
         canonical: request,
@@ -182,17 +214,10 @@ export function createServe(context: ServeContext): Serve {
         headers: requestHeaders(rawHeaders, plain),
         target: request.query === "" ? request.path : `${request.path}?${request.query}`,
       });
-      prepared = made instanceof Promise ? await made : made;
+      return made instanceof Promise ? made.then(ready, unavailable) : ready(made);
     } catch {
-      const why = "a secret that this request carries could not be had";
-      return {
-        ok: false,
-        denial: { status: 502, code: "secret-unavailable", rule, why, next: "Try again; tell the operator." },
-      };
+      return unavailable();
     }
-    if ("refuse" in prepared) return { ok: false, denial: { status: 403, rule, ...prepared.refuse } };
-    if (prepared.secret !== undefined) record.carries(prepared.secret);
-    return { ok: true, way: reached.way, prepared };
   }
 
   return { request, webSocket, close: modelCalls.close };

@@ -2,6 +2,7 @@
  * The one seam between forwarding and secrets: what goes upstream is prepared here, and what comes back is scrubbed
  * here. A lane without secrets has the identity below, which costs nothing.
  */
+import type { DenialCode } from "../domain/denial.ts";
 import type { CanonicalRequest } from "./decisions.ts";
 import type { LaneSpec } from "./messages.ts";
 
@@ -19,7 +20,7 @@ export interface OutgoingRequest {
 
 /** Why a request does not go on, in the words of a denial; `rule` left out: the rule that allowed it. */
 export interface Refusal {
-  code: string;
+  code: DenialCode;
   rule?: string;
   why: string;
   next: string;

@@ -2,7 +2,9 @@
  * A CONNECT tunnel. It was decided for one host, so it carries TLS that says this host's name, or plain HTTP whose
  * requests are decided one by one; nothing is sent or even connected upstream before one of the two is seen.
  */
+
 import { isIP, type Socket } from "node:net";
+import type { DenialCode } from "../domain/denial.ts";
 import { beginsTls, readClientHello } from "./client-hello.ts";
 import type { Denial } from "./denial.ts";
 import { helloTime, responseBytes, tunnelSilence } from "./limits.ts";
@@ -13,7 +15,7 @@ export type FirstBytes =
   | { kind: "http"; bytes: Buffer }
   | { kind: "refused"; denial: Denial };
 
-const refusal = (code: string, why: string, next: string): FirstBytes => ({
+const refusal = (code: DenialCode, why: string, next: string): FirstBytes => ({
   kind: "refused",
   denial: { status: 403, code, rule: "tunnel", why, next },
 });

@@ -2,7 +2,9 @@
  * The role's verbs: small JSON messages to the host. Their meaning is the daemon's; here it is only settled that the
  * lane has the verb and that the body is one well-formed, bounded JSON value.
  */
+
 import type { IncomingMessage } from "node:http";
+import type { DenialCode } from "../domain/denial.ts";
 import { headerValues } from "./check-request.ts";
 import type { Denial } from "./denial.ts";
 import { verbBodyTime, verbBytes, verbDepth } from "./limits.ts";
@@ -19,7 +21,7 @@ const paths = new Map([
 /** The names a lane's `verbs` may hold. */
 export const verbNames: ReadonlySet<string> = new Set(paths.values());
 
-const denied = (status: number, code: string, why: string, next: string): Denial => ({
+const denied = (status: number, code: DenialCode, why: string, next: string): Denial => ({
   status,
   code,
   rule: "verbs",

@@ -2,9 +2,11 @@
  * One decided WebSocket: the handshake goes upstream as it was decided, and after a 101 bytes go both ways, bounded, until
  * either side or the lane ends it. Any other answer goes back as what it is, and ends the connection.
  */
+
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
+import type { DenialCode } from "../domain/denial.ts";
 import { answerBare } from "./denial.ts";
 import { explain } from "./forward.ts";
 import { responseHeaders } from "./headers.ts";
@@ -40,16 +42,11 @@ export function carryWebSocket(call: WebSocketCall): Promise<Outcome> {
     socket.off("close", left);
     resolve(outcome);
   };
-  const fail = (code: string, said: number, why: string) => {
+  const fail = (code: DenialCode | "client-gone", said: number, why: string) => {
     if (over) return;
     if (status === undefined) {
-      answerBare(socket, {
-        status: said,
-        code,
-        rule: "upstream",
-        why,
-        next: "Try again; the request itself was allowed.",
-      });
+      const next = "Try again; the request itself was allowed.";
+      if (code !== "client-gone") answerBare(socket, { status: said, code, rule: "upstream", why, next });
       finish({ code, status: said, sent: 0, received: 0 });
     } else {
       socket.destroy();

@@ -37,6 +37,17 @@ export function accountsFor(
   };
 }
 
+/** The account of the plan that a delegation is of, where the plan caps tokens or money. */
+export function planAccount(store: Pick<Store, "record" | "plan">): (delegation: string) => BudgetAccount | undefined {
+  return (delegation) => {
+    const id = store.record(delegation).plan?.id;
+    if (id === undefined) return undefined;
+    const { tokens, usd } = store.plan(id).plan.budget ?? {};
+    if (tokens === undefined && usd === undefined) return undefined;
+    return { id: `plan:${id}`, whose: "this plan", rule: "budget of the plan", tokens, usd };
+  };
+}
+
 function find(store: Pick<Store, "record">, id: string): Delegation | undefined {
   try {
     return store.record(id);

@@ -42,10 +42,13 @@ export function buildApi(host: Host): FastifyInstance {
   });
   app.setErrorHandler((thrown: unknown, _request, reply) => {
     const status = (thrown as { statusCode?: number }).statusCode;
-    const error =
-      status !== undefined && status < 500 && !(thrown instanceof SallyportError)
-        ? new SallyportError("request-invalid", (thrown as Error).message, { next: "Correct the request." })
-        : asSallyportError(thrown);
+    // The server's own word on a request (RFC 9110, 15.5): a body too large, of another type, not JSON.
+    if (status !== undefined && status >= 400 && status < 500 && !(thrown instanceof SallyportError)) {
+      const next = "Correct the request.";
+      const error = new SallyportError("request-invalid", (thrown as Error).message, { next });
+      return reply.status(status).send({ error });
+    }
+    const error = asSallyportError(thrown);
     if (error.exitCode === exitCode.failed) host.log.error({ err: thrown }, "request failed");
     return reply.status(error.code === "not-found" ? notFound : (statusOf[error.exitCode] ?? 500)).send({ error });
   });

@@ -22,7 +22,7 @@ import { dockerEngine } from "../sandbox/docker-engine.ts";
 import { loadHarness } from "../sandbox/images/harness.ts";
 import { openHostRepository } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
-import { accountsFor } from "./accounts.ts";
+import { accountsFor, planAccount } from "./accounts.ts";
 import {
   type Admission,
   admissionOf,
@@ -41,7 +41,7 @@ import type { Host } from "./host.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources, forgetSourcesOf } from "./keeper-environment.ts";
 import { type Lanes, openLanes } from "./lanes.ts";
-import type { Log } from "./log.ts";
+import type { HostLog, Log } from "./log.ts";
 import { type Missions, openMissions } from "./missions.ts";
 import { openPlans, type Plans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
@@ -67,7 +67,7 @@ export interface RunningDaemon {
 }
 
 /** Starts a daemon on a state directory. Throws before anything runs when a control cannot be had. */
-export async function startDaemon(state: StateDirectory, log: Log): Promise<RunningDaemon> {
+export async function startDaemon(state: StateDirectory, hostLog: HostLog): Promise<RunningDaemon> {
   if (process.getuid?.() !== 0) {
     throw new SallyportError(
       "control-missing",
@@ -82,7 +82,7 @@ export async function startDaemon(state: StateDirectory, log: Log): Promise<Runn
   const release = await lockState(state);
   const undo: (() => Promise<void>)[] = [release];
   try {
-    return await bringUp(state, config, log, undo, release);
+    return await bringUp(state, config, hostLog, undo, release);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
@@ -92,10 +92,11 @@ export async function startDaemon(state: StateDirectory, log: Log): Promise<Runn
 async function bringUp(
   state: StateDirectory,
   config: HostConfig,
-  log: Log,
+  hostLog: HostLog,
   undo: (() => Promise<void>)[],
   release: () => Promise<void>,
 ): Promise<RunningDaemon> {
+  const { log } = hostLog;
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
   // Before anything else is started: what comes after inherits no secret.
   const keeper = await startKeeper((reason) => {
@@ -147,6 +148,7 @@ async function bringUp(
 
   let gateway: Gateway | undefined;
   const secrets = houseSecrets(() => gateway);
+  hostLog.maskWith(secrets);
   // While a new one comes up in place of one that died, sandboxes wait for it: the death costs one attempt, not all.
   let next = Promise.withResolvers<Gateway>();
   const runner = roleRunner({
@@ -154,7 +156,7 @@ async function bringUp(
     instance,
     note: store.note,
     secrets,
-    budgets: { ...budgets, accountsOf: accountsFor(config, store) },
+    budgets: { ...budgets, accountsOf: accountsFor(config, store, planAccount(store)) },
     gateway: async () => {
       if (stopping) throw gatewayGone();
       return gateway ?? next.promise;
@@ -233,6 +235,8 @@ async function bringUp(
     missions.close();
     await plans.close();
     await lanes.drain();
+    await hostLog.written();
+    hostLog.unmasked();
     await gateway?.stop().catch(() => {});
     await keeper.stop().catch(() => {});
     await engine.sweep(instance).catch((error: unknown) => log.error({ err: error }, "sandboxes not swept"));
@@ -242,6 +246,7 @@ async function bringUp(
     await ledger.close().catch(() => {});
     await guard.dismiss();
     await release();
+    await hostLog.written();
     ended.resolve(reason);
   }
   return { socket: state.socket, stop, ended: ended.promise };

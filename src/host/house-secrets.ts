@@ -2,7 +2,7 @@
  * Masking for the house: what the host writes down goes by the gateway, which alone knows the values. Where nothing was
  * ever held there is nothing to mask, and nobody is asked.
  */
-import { SallyportError } from "../domain/error.ts";
+import { asSallyportError, SallyportError } from "../domain/error.ts";
 import type { Event, EventType } from "../domain/event.ts";
 import type { Policy, SecretBinding } from "../domain/policy.ts";
 import type { SecretHouse } from "../gateway/secret-house.ts";
@@ -14,8 +14,13 @@ export interface HouseSecrets {
   /** Resolves a delegation's secrets and keeps them at the gateway. Throws `secret-unavailable`. */
   hold(delegation: string, policy: Policy): Promise<void>;
   release(delegation: string): void;
-  /** Gives a gateway that was started again what the running delegations hold. */
+  /**
+   * Gives a gateway that was started again what the running delegations hold. One whose source fails now does not keep the
+   * others from theirs; the delegations that are without are named in the error, and get no lane until they can be held.
+   */
   restore(): Promise<void>;
+  /** Holds a delegation's secrets again where the gateway was started without them. Throws `secret-unavailable`. */
+  ready(delegation: string): Promise<void>;
   mask(text: string): Promise<string>;
   /** What a sandbox printed, masked; nothing of it where it cannot be masked. */
   maskOutput(bytes: Buffer): Promise<Buffer>;
@@ -44,6 +49,8 @@ const withheld = "(withheld: it could not be masked)";
 
 export function houseSecrets(gateway: () => SecretHouse | undefined): HouseSecrets {
   const held = new Map<string, Record<string, SecretBinding>>();
+  /** Those that hold nothing at the gateway that runs now. */
+  const without = new Set<string>();
   let ever = false;
 
   const asking = async <T>(ask: (house: SecretHouse) => Promise<T>): Promise<T> => {
@@ -83,10 +90,32 @@ export function houseSecrets(gateway: () => SecretHouse | undefined): HouseSecre
       held.set(delegation, secrets);
     },
     release(delegation) {
+      without.delete(delegation);
       if (held.delete(delegation)) gateway()?.releaseSecrets(delegation);
     },
     async restore() {
-      for (const [delegation, secrets] of held) await gateway()?.holdSecrets(delegation, secrets);
+      const house = gateway();
+      const failures: string[] = [];
+      const again = [...held].map(async ([delegation, secrets]) => {
+        without.add(delegation);
+        try {
+          await house?.holdSecrets(delegation, secrets);
+          without.delete(delegation);
+        } catch (error) {
+          failures.push(`${delegation}: ${asSallyportError(error).message}`);
+        }
+      });
+      await Promise.all(again);
+      if (failures.length === 0) return;
+      throw new SallyportError("secret-unavailable", failures.join("; "), {
+        next: "Their next sandbox asks the sources again: correct what is named.",
+      });
+    },
+    async ready(delegation) {
+      const secrets = held.get(delegation);
+      if (!secrets || !without.has(delegation)) return;
+      await asking((house) => house.holdSecrets(delegation, secrets));
+      without.delete(delegation);
     },
     mask,
     async maskOutput(bytes) {

@@ -45,7 +45,7 @@ export function roleRunner(tools: {
   gateway: () => Promise<Gateway>;
   instance: string;
   note: (event: Event) => void;
-  secrets: Pick<HouseSecrets, "mask" | "maskOutput">;
+  secrets: Pick<HouseSecrets, "mask" | "maskOutput" | "ready">;
   /** Counts what models cost, and knows on which accounts. Left out: no model is asked anything. */
   budgets?: Pick<Budgets, "open" | "close"> & { accountsOf(role: RoleRun, now: Date): readonly BudgetAccount[] };
 }): RoleRunner {
@@ -91,6 +91,7 @@ export function roleRunner(tools: {
           accounts: (now) => [...(tools.budgets?.accountsOf(role, now) ?? []), ...accounts],
         });
         const gateway = await tools.gateway();
+        if (bound) await tools.secrets.ready(delegation);
         const { directory } = await gateway.openLane(lane);
         holder = gateway;
         entry.hasLane = true;
@@ -169,7 +170,7 @@ export function roleRunner(tools: {
       const entry = live.get(sandbox);
       const handler = entry && Object.hasOwn(entry.verbs, verb) ? entry.verbs[verb] : undefined;
       if (!entry || !handler)
-        return { status: 404, body: { code: "no-such-verb" satisfies string, next: "This role has no such verb." } };
+        return { status: 404, body: { code: "no-such-verb", next: "This role has no such verb." } };
       // What a report or a verdict says is written down: whoever handles it sees it masked, or not at all.
       const said = JSON.parse(await tools.secrets.mask(JSON.stringify(body ?? null))) as unknown;
       const answer = await handler(said);

@@ -14,6 +14,12 @@ const unreserved = /[A-Za-z0-9._~-]/;
 const plain = /[A-Za-z0-9._~!$&'()*+,;=:@-]/;
 
 /**
+ * A path with nothing in it that any server reads in two ways: no escape, no parameter, no empty segment, and no segment
+ * that begins with a dot. It is its own canonical form and its only reading; most paths are such.
+ */
+const settledPath = /^\/(?:[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*(?:\/|$))*$/;
+
+/**
  * The canonical form of a request target in origin form: unreserved characters decoded, other escapes in upper case,
  * characters that must be escaped escaped, `.`/`..` and empty segments removed. `%2F` stays as it is: it is data in one
  * server and a slash in another (see `pathReadings`). Refused: backslash, NUL and control characters, also escaped; escapes
@@ -30,6 +36,7 @@ export function canonicalTarget(target: string): CanonicalTarget {
   const query = mark < 0 ? "" : target.slice(mark + 1);
   if (/%(?:0[0-9a-f]|1[0-9a-f]|7f)/i.test(query))
     return { ok: false, why: "the query holds an escaped control character" };
+  if (settledPath.test(rawPath)) return { ok: true, path: rawPath, query };
   if (rawPath.includes("\\") || /%5c/i.test(rawPath)) return { ok: false, why: "the path holds a backslash" };
   if (/%(?![0-9a-f]{2})/i.test(rawPath)) return { ok: false, why: "the path holds a malformed escape" };
   if (/%(?:0[0-9a-f]|1[0-9a-f]|7f)/i.test(rawPath))
@@ -60,6 +67,7 @@ export function canonicalTarget(target: string): CanonicalTarget {
  * `;parameters` dropped; each then without dot segments. The first is the path itself.
  */
 export function pathReadings(path: string): string[] {
+  if (settledPath.test(path)) return [path];
   const readings = new Set([path]);
   const waiting = [path];
   for (let reading = waiting.pop(); reading !== undefined; reading = waiting.pop()) {

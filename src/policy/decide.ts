@@ -136,8 +136,11 @@ function compileRule(rule: NetworkRule, index: number): (Compiled & { host: stri
   }
 }
 
+/** One for all rules that name none, so that who is told of it can see that it is the same. */
+const noAddresses: readonly string[] = [];
+
 function allowed({ rule, index, name }: Compiled): Allowance {
-  const { addresses = [], secret } = rule;
+  const { addresses = noAddresses, secret } = rule;
   return { allow: true, rule: name, index, addresses, ...(secret === undefined ? {} : { secret }) };
 }
 

@@ -1,9 +1,10 @@
 /** What is decided about a request, and a rule made ready for deciding. */
+import type { RuleDenial as DenialCode } from "../domain/denial.ts";
 import type { NetworkRule } from "../domain/policy.ts";
 import type { Glob } from "./glob.ts";
 import type { QueryTest } from "./query.ts";
 
-export type DenialCode = "no-rule" | "port" | "scheme" | "websocket" | "method" | "path" | "query" | "malformed";
+export type { RuleDenial as DenialCode } from "../domain/denial.ts";
 
 export interface Denial {
   allow: false;

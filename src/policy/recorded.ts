@@ -58,7 +58,7 @@ export function replayOf(request: RecordedRequest): Replay {
   const mark = url.indexOf("?");
   // After the mark stands how long the query was, and not the query: queries carry keys.
   const bare = mark < 0 ? url : url.slice(0, mark);
-  const socket = request.status === 101 || request.code === "websocket";
+  const socket = request.upgrade === "websocket";
   const canonical = canonicalRequest({
     method,
     url: bare,

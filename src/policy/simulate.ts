@@ -1,4 +1,5 @@
 /** A recorded delegation against another policy: which of its requests, writes and spending would have gone otherwise. */
+import { type RuleDenial, ruleDenials } from "../domain/denial.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Policy } from "../domain/policy.ts";
 import { showDuration, showSize } from "../domain/units.ts";
@@ -110,16 +111,7 @@ function requests(policy: Policy, { requests: made }: Recorded): Simulation["req
 }
 
 /** Codes with which rules deny; other denials are not theirs. */
-const ruleCodes: ReadonlySet<string> = new Set([
-  "no-rule",
-  "port",
-  "scheme",
-  "websocket",
-  "method",
-  "path",
-  "query",
-  "tunnel",
-]);
+const ruleCodes: ReadonlySet<string> = new Set<RuleDenial>(ruleDenials.filter((code) => code !== "malformed"));
 
 function writes(policy: Policy, { policy: old, changes }: Recorded): Simulation["writes"] {
   const before = pathJudge(old);

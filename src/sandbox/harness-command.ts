@@ -14,13 +14,18 @@ export interface HarnessStart {
 const homeSource = "/run/sallyport-home";
 
 /**
- * Fills the slots {model} and {base} everywhere, and {prompt} in the command; writes the harness's files below
+ * Fills the slots {model}, {base} and {protocol} everywhere, and {prompt} in the command; writes the harness's files below
  * `directory`, from where they are shown to the sandbox read-only. The prompt is put in last and whole: a slot's name
  * in it stays text.
  */
 export async function prepareHarness(harness: HarnessFile, prompt: string, directory: string): Promise<HarnessStart> {
   const base = harness.model ? `http://127.0.0.1:3128/model/${harness.model.route}` : "";
-  const fill = (text: string) => text.replaceAll("{model}", harness.model?.name ?? "").replaceAll("{base}", base);
+  const slots: Readonly<Record<string, string>> = {
+    "{model}": harness.model?.name ?? "",
+    "{base}": base,
+    "{protocol}": harness.model?.protocol ?? "",
+  };
+  const fill = (text: string) => text.replace(/\{(?:model|base|protocol)\}/g, (slot) => slots[slot] ?? "");
   const home = join(directory, "home");
   for (const { path, content } of harness.files) {
     const file = join(home, path);

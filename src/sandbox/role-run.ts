@@ -3,6 +3,8 @@
  * gateway and the ledger, and injects it: neither of the three knows the others.
  */
 import type { BudgetAccount } from "../domain/budget.ts";
+import type { VerbDenial } from "../domain/denial.ts";
+import type { ErrorCode } from "../domain/error.ts";
 import type { Role } from "../domain/identity.ts";
 import type { ModelRoute, NetworkRule, SecretBinding } from "../domain/policy.ts";
 import type { Sandbox, SandboxMount, SandboxResult } from "./engine.ts";
@@ -10,7 +12,10 @@ import type { Sandbox, SandboxMount, SandboxResult } from "./engine.ts";
 /** What a verb answers to the harness. */
 export interface VerbAnswer {
   status: number;
-  body: unknown;
+  body:
+    | { ok: true; plan?: string; warnings?: readonly string[] }
+    /** A plan is refused with the code of the error that it met. */
+    | { code: VerbDenial | ErrorCode; next: string; problem?: string; problems?: readonly object[] };
 }
 
 /** The sandbox's one way out. Without it a sandbox has no socket at all. */

@@ -1,11 +1,14 @@
 /** From inside a real executor's sandbox: nothing leaves but what the policy names (ATTACKS N1–N4, N6, N7, N11, N16). */
 import { createSocket, type Socket as Udp } from "node:dgram";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcp, type Server as Tcp } from "node:net";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EventData } from "../../src/domain/event.ts";
 import { openHost, type TestHost } from "../e2e/daemon.ts";
+import { until } from "../e2e/leftovers.ts";
 import type { TestRepository } from "../e2e/repository.ts";
 import { inside } from "./inside.ts";
 
@@ -40,16 +43,15 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   await new Promise<void>((resolve) => tcp.listen(0, "0.0.0.0", resolve));
   await new Promise<void>((resolve) => udp.bind(0, "0.0.0.0", resolve));
-  const rule = { host: "127.0.0.1", port: portOf(allowed), scheme: "http", addresses: ["127.0.0.1"] };
   host = await openHost({
     policies: {
       local: {
         version: 1,
         extends: "quick",
-        network: [{ ...rule, methods: ["GET"], paths: ["/open/**"] }],
+        network: [{ ...rule(), methods: ["GET"], paths: ["/open/**"] }],
         budget: { requests: 200 },
       },
-      few: { version: 1, extends: "quick", network: [rule], budget: { requests: 3 } },
+      few: { version: 1, extends: "quick", network: [rule()], budget: { requests: 3 } },
     },
   });
   repository = host.repository();
@@ -62,6 +64,7 @@ afterAll(async () => {
   udp?.close();
 });
 
+const rule = () => ({ host: "127.0.0.1", port: portOf(allowed), scheme: "http", addresses: ["127.0.0.1"] });
 const requests = (id: string) =>
   host
     .entries(id)
@@ -209,6 +212,26 @@ describe("through the proxy", () => {
     expect(answers.slice(heads.length).filter((line) => line.includes(" 200 ")).length).toBeLessThanOrEqual(1);
     expect(strangers).toEqual([]);
     expect(seen.splice(0).filter((line) => !line.startsWith("GET /open/first "))).toEqual([]);
+  });
+
+  it("N14: a policy that is edited meanwhile changes nothing for what runs, and all for what comes", async () => {
+    const url = `http://127.0.0.1:${portOf(allowed)}/open/edited`;
+    const script = `unset no_proxy NO_PROXY; sleep 3; curl -s -m 5 -o /dev/null -w '%{http_code}\\n' ${url}`;
+    const file = join(host.state, "policies", "edited.yaml");
+    const policyOf = (paths: string[]) =>
+      writeFileSync(file, JSON.stringify({ version: 1, extends: "local", network: [{ ...rule(), paths }] }));
+    policyOf(["/open/**"]);
+    const running = inside(host, repository, script, { policy: "edited" });
+    await until("it to be accepted", () =>
+      host.entries().some((e) => e.type === "delegation.accepted" && e.data.brief.policy === "edited"),
+    );
+    policyOf(["/closed/**"]);
+    expect((await running).text.split("\n")[0]).toBe("200");
+    const after = await inside(host, repository, script, { policy: "edited" });
+    expect(after.text.split("\n")[0]).toBe("403");
+    const digests = [(await running).record, after.record].map(({ policyDigest }) => policyDigest);
+    expect(new Set(digests).size).toBe(2);
+    seen.splice(0);
   });
 
   it("stops at the budget's number of requests", async () => {

@@ -20,9 +20,19 @@ export interface Running {
   done: Promise<Said>;
 }
 
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  seconds?: number;
+  cwd?: string;
+}
+
 /** Starts it without waiting. It is killed after `seconds`, which then shows as `code: null`. */
-export function start(args: readonly string[], options: { env?: NodeJS.ProcessEnv; seconds?: number } = {}): Running {
-  const child = spawn(program, args, { env: { ...process.env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
+export function start(args: readonly string[], options: RunOptions = {}): Running {
+  const child = spawn(program, args, {
+    env: { ...process.env, ...options.env },
+    cwd: options.cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
@@ -48,9 +58,6 @@ export function start(args: readonly string[], options: { env?: NodeJS.ProcessEn
 }
 
 /** Runs it to its end. */
-export function run(
-  args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; seconds?: number } = {},
-): Promise<Said> {
+export function run(args: readonly string[], options: RunOptions = {}): Promise<Said> {
   return start(args, options).done;
 }

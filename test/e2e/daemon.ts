@@ -89,15 +89,22 @@ export interface HostOptions {
   policies?: Record<string, object>;
   env?: NodeJS.ProcessEnv;
   refs?: string[];
+  /** Images to build beside the scripted ones. */
+  images?: readonly string[];
+  /** A directory with more harness folders; all of them are built. */
+  harnesses?: string;
   /** What `run` may start and name; left out: nothing. */
   missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
 }
 
+/** What almost every test starts. */
+const scriptedImages = ["scripted", "skeptic-rules", "verifier-script"];
+
 // Whoever edits images/ meanwhile does not change what a running test file looks up.
-function imagesOf(directory: string): string {
+function imagesOf(directory: string, harnesses: string | undefined): string {
   const images = join(directory, "images");
-  for (const from of [join(root, "images"), join(root, "test/e2e/images")]) {
-    cpSync(from, images, { recursive: true, filter: (path) => !path.includes("node_modules") });
+  for (const from of [join(root, "images"), join(root, "test/e2e/images"), ...(harnesses ? [harnesses] : [])]) {
+    cpSync(from, images, { recursive: true, filter: (path) => !path.slice(from.length).includes("node_modules") });
   }
   return images;
 }
@@ -107,10 +114,16 @@ export async function openHost(options: HostOptions = {}): Promise<TestHost> {
   const directory = mkdtempSync(join(tmpdir(), "sp-"));
   const host = hostIn(directory, options);
   try {
-    // One build at a time on this machine: each image stands on the base that is found by its inputs.
-    execFileSync("flock", ["/tmp/sallyport-test-images.lock", program, "image", "build", "--all", "--json"], {
+    const names = [
+      ...scriptedImages,
+      ...(options.images ?? []),
+      ...(options.harnesses ? readdirSync(options.harnesses) : []),
+    ];
+    // One build at a time on this machine: each image stands on the base that is found by its inputs. What is built is
+    // shown: the first time takes minutes.
+    execFileSync("flock", ["/tmp/sallyport-test-images.lock", program, "image", "build", ...names], {
       env: { ...process.env, SALLYPORT_IMAGES: join(directory, "images") },
-      timeout: 600_000,
+      timeout: 900_000,
       stdio: ["ignore", "ignore", "inherit"],
     });
     await host.up();
@@ -126,7 +139,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
   const state = join(directory, "s");
   const socket = join(state, "host.sock");
   const logFile = join(directory, "daemon.txt");
-  const images = imagesOf(directory);
+  const images = imagesOf(directory, options.harnesses);
   for (const made of [state, join(state, "policies"), join(directory, "r"), join(directory, "b")])
     mkdirSync(made, { recursive: true, mode: 0o755 });
   execFileSync("chmod", ["700", state]);

@@ -8,13 +8,14 @@ let host: TestHost;
 let model: Model;
 let script: readonly Turn[] = [];
 const edit = (oldText: string, newText: string): Turn => ({
-  calls: [{ name: "edit", arguments: { path: "src/money.js", edits: [{ oldText, newText }] } }],
+  do: [{ edit: "src/money.js", from: oldText, to: newText }],
 });
 
 beforeAll(async () => {
   model = await startModel({ script: ({ turn }) => script[turn] ?? { text: "done" } });
   const route = { base: model.url, addresses: ["127.0.0.1"] };
   host = await openHost({
+    images: ["pi"],
     policies: {
       coding: {
         version: 1,
@@ -41,11 +42,7 @@ const requests = (id: string) =>
     .map((e) => e.data as EventData<"request">);
 
 it("edits as its model says, is verified, and lands", async () => {
-  script = [
-    { calls: [{ name: "read", arguments: { path: "src/money.js" } }] },
-    edit("Math.floor", "Math.round"),
-    { text: "It rounds now." },
-  ];
+  script = [{ do: [{ read: "src/money.js" }] }, edit("Math.floor", "Math.round"), { text: "It rounds now." }];
   const repository = host.repository();
   const d = await host.turn(repository, brief, { onto: "fixed" });
   expect(d.state, JSON.stringify([d.reason, d.attempts])).toBe("approved");
@@ -58,7 +55,7 @@ it("edits as its model says, is verified, and lands", async () => {
     Array(3).fill(["allow", "POST", "/v1/chat/completions"]),
   );
   expect(model.requests.filter((r) => r.turn < 0)).toEqual([]);
-  const told = JSON.stringify(model.requests.at(-1)?.body.messages);
+  const told = JSON.stringify(model.requests.at(-1)?.asked?.text);
   expect(told).toContain("Make cents() round to the nearest cent.");
   expect(told).not.toContain("verdict approve");
 }, 120_000);
@@ -72,7 +69,7 @@ it("hears the feedback of the first attempt in the second", async () => {
   script = [edit("Math.ceil", "Math.round")];
   const d = await host.rest(id);
   expect([d.state, d.attempts.length], JSON.stringify(d.attempts)).toEqual(["approved", 2]);
-  expect(JSON.stringify(model.requests.at(-1)?.body.messages)).toContain("ceil is not the nearest");
+  expect(JSON.stringify(model.requests.at(-1)?.asked?.text)).toContain("ceil is not the nearest");
 }, 150_000);
 
 it("a failing model is an empty proposal, never an approval", async () => {

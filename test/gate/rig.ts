@@ -45,7 +45,7 @@ export async function openRig(): Promise<Rig> {
     engine,
     instance,
     note: (event) => events.push(event),
-    secrets: { mask: async (text) => text, maskOutput: async (bytes) => bytes },
+    secrets: { mask: async (text) => text, maskOutput: async (bytes) => bytes, ready: async () => undefined },
     gateway: async () => {
       if (!gateway) throw new Error("no gateway");
       return gateway;

@@ -1,25 +1,19 @@
 /** Real clients in a real sandbox: what they need to work is in the sandbox, and what the rules do not allow fails. */
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { lookup } from "node:dns/promises";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import { connect } from "node:net";
-import { hostname, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LaneSpec } from "../../src/gateway/process.ts";
-import { laneFiles, transparentFor } from "../../src/gateway/transparent.ts";
 import { classifyAddress } from "../../src/policy/address.ts";
 import type { SandboxSpec } from "../../src/sandbox/engine.ts";
-import { baseEnvironment, sandboxPaths } from "../../src/sandbox/hardening.ts";
 import { type Bench, openBench } from "../sandbox/engine.ts";
+import { inside, ownRule, self } from "./client-rig.ts";
 import { type Rig, until } from "./rig.ts";
 import { type Authority, createAuthority, startTrustingRig } from "./tls-rig.ts";
-
-/** This machine's own name and address: a name that no client takes for loopback. */
-const self = { name: hostname().toLowerCase(), address: (await lookup(hostname(), 4)).address };
 
 let authority: Authority;
 let rig: Rig;
@@ -98,39 +92,14 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   backend.stdout.on("end", () => response.end());
 }
 
-const rule = (more: object = {}): LaneSpec["network"][number] => ({
-  host: self.name,
-  port,
-  scheme: "https",
-  addresses: [self.address],
-  ...more,
-});
-
-/** Runs a script in a sandbox of a lane, as the host would. */
-async function inside(network: LaneSpec["network"], script: string, changes: Partial<SandboxSpec> = {}) {
-  const lane = await rig.lane({ network, requests: 2000 });
-  const result = await bench.sh(script, {
-    role: "executor",
-    memory: 768 * 1024 * 1024,
-    pids: 256,
-    wall: 90_000,
-    ...changes,
-    environment: { ...baseEnvironment(true), ...changes.environment },
-    mounts: [
-      { source: dirname(lane), target: sandboxPaths.socket, writable: false },
-      ...(transparentFor(network).hosts.length > 0
-        ? [{ source: join(dirname(lane), laneFiles.hosts), target: sandboxPaths.hosts, writable: false }]
-        : []),
-      ...(changes.mounts ?? []),
-    ],
-  });
-  return { ...result, events: () => rig.events.filter((event) => event.sandbox === lane.split("/").at(-2)) };
-}
+const rule = (more: object = {}) => ownRule(port, more);
+const run = (network: LaneSpec["network"], script: string, changes?: Partial<SandboxSpec>) =>
+  inside({ rig, bench }, network, script, changes);
 
 describe("against a server of this machine", () => {
   test("curl, and Node's fetch and https, reach what a rule allows and hear why they may not", async () => {
     const url = `https://${self.name}:${port}`;
-    const { text, exit, events } = await inside(
+    const { text, exit, events } = await run(
       [rule({ methods: ["GET"], paths: ["/open/**"] })],
       `set -e
       curl -sS ${url}/open/curl
@@ -168,7 +137,7 @@ describe("against a server of this machine", () => {
     const paths = ["/repository.git/**"];
     const clone = { methods: ["GET"], paths, query: { service: "git-upload-pack" } };
     const pull = { methods: ["POST"], paths: ["/repository.git/git-upload-pack"] };
-    const read = await inside([rule(clone), rule(pull)], script);
+    const read = await run([rule(clone), rule(pull)], script);
     expect(read.text).toContain("cloned over https");
     expect(read.text).toContain("403");
     expect(
@@ -176,51 +145,11 @@ describe("against a server of this machine", () => {
         .toString()
         .trim(),
     ).toBe("* main");
-    const both = await inside([rule({ paths })], `${script} && echo pushed`);
+    const both = await run([rule({ paths })], `${script} && echo pushed`);
     expect(both.text).toContain("pushed");
     expect(execFileSync("git", ["-C", join(files, "repository.git"), "branch"]).toString()).toContain("new");
   }, 90_000);
-
-  test("Python's urllib, through a forwarder of the same kind", async () => {
-    const lane = await rig.lane({ network: [rule({ paths: ["/open"] })] });
-    const free = 20_000 + Math.floor(Math.random() * 10_000);
-    const forwarder = startForwarder(free, lane);
-    try {
-      await reachable(free);
-      const program =
-        "import sys,urllib.request,urllib.error\nfor p in ('/open','/closed'):\n" +
-        " try: print(urllib.request.urlopen(sys.argv[1]+p,timeout=10).read().decode().strip())\n" +
-        " except urllib.error.HTTPError as e: print(e.code, 'path' in e.read().decode())\n";
-      const proxy = `http://127.0.0.1:${free}`;
-      const { stdout: said } = await promisify(execFile)("python3", ["-c", program, `https://${self.name}:${port}`], {
-        env: { PATH: process.env.PATH, HTTPS_PROXY: proxy, SSL_CERT_FILE: join(dirname(lane), "ca.pem"), HOME: files },
-        timeout: 20_000,
-      });
-      expect(said.toString().trim().split("\n")).toEqual(["hello from upstream", "403 True"]);
-    } finally {
-      forwarder.kill("SIGKILL");
-    }
-  }, 30_000);
 });
-
-function startForwarder(from: number, lane: string): ChildProcess {
-  return spawn("socat", [`TCP-LISTEN:${from},bind=127.0.0.1,fork,reuseaddr`, `UNIX-CONNECT:${lane}`], {
-    stdio: "ignore",
-  });
-}
-
-async function reachable(on: number): Promise<void> {
-  for (let turn = 0; turn < 100; turn++) {
-    const up = await new Promise<boolean>((resolve) => {
-      const socket = connect(on, "127.0.0.1", () => resolve(true));
-      socket.on("error", () => resolve(false));
-      setTimeout(() => socket.destroy(), 20);
-    });
-    if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error("the forwarder did not start");
-}
 
 /** The registry that this machine's npm uses, if it answers. */
 const registry = await findRegistry();
@@ -266,7 +195,7 @@ describe.skipIf(!registry)("against the package registry", () => {
       env: { ...process.env, npm_config_fetch_timeout: "15000", npm_config_fetch_retry_mintimeout: "500" },
     });
     for (const name of ["", "package.json", "package-lock.json"]) chownSync(join(project, name), 10001, 10001);
-    const { text, events } = await inside(
+    const { text, events } = await run(
       network,
       `npm ci --no-audit --no-fund --loglevel=error && node -e 'console.log("odd", require("is-odd")(3), require("is-number")(3))'
       curl -sS -X PUT -H 'content-type: application/json' -d '{}' -o /tmp/answer -w '%{http_code}\\n' ${registry?.href}t; grep -o '"code":"method"' /tmp/answer`,
@@ -289,7 +218,7 @@ describe.skipIf(!registry)("against the package registry", () => {
       curl -sS -o /dev/null -w 'http %{http_code}\\n' http://${host}/is-odd
       curl -sS https://example.org/ 2>&1 | head -1
       curl -sS --resolve example.org:443:127.0.0.1 https://example.org/ 2>&1 | head -1`;
-    const { text, events } = await inside(network, script, { environment });
+    const { text, events } = await run(network, script, { environment });
     const lines = text.trim().split("\n");
     expect(lines.slice(0, 3)).toEqual(["https 200", "curl 200", "delete 403"]);
     expect(lines[3]).toMatch(/^http \d{3}$/);
@@ -300,7 +229,7 @@ describe.skipIf(!registry)("against the package registry", () => {
 
   test("passed through, the registry's own certificate is what the client sees", async () => {
     const script = `curl -sS -o /dev/null -w '%{http_code}\\n' ${registry?.href}is-odd`;
-    const { text, events } = await inside([{ ...where, scheme: "https", tls: "passthrough" }], script, {
+    const { text, events } = await run([{ ...where, scheme: "https", tls: "passthrough" }], script, {
       environment: { ...environment },
     });
     expect(text.trim()).toBe("200");

@@ -17,7 +17,7 @@ import {
   openTunnel,
   rawTls,
   shakeHands,
-  startTrustingRig,
+  startTlsRig,
   type TlsRecorder,
   tlsRecorder,
 } from "./tls-rig.ts";
@@ -25,16 +25,12 @@ import {
 let authority: Authority;
 let rig: Rig;
 let server: TlsRecorder;
+let bench: Awaited<ReturnType<typeof startTlsRig>>;
 beforeAll(async () => {
-  authority = createAuthority();
-  rig = await startTrustingRig(authority);
-  server = await tlsRecorder(authority.certify("DNS:localhost,IP:127.0.0.1"));
+  bench = await startTlsRig("DNS:localhost,IP:127.0.0.1");
+  ({ authority, rig, server } = bench);
 });
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  await rig?.[Symbol.asyncDispose]();
-  authority?.remove();
-});
+afterAll(() => bench?.[Symbol.asyncDispose]());
 afterEach(() => expect(rig.exits).toEqual([]));
 
 const get = (path: string, host = `localhost:${server.port}`, extra = "") =>
@@ -318,3 +314,22 @@ function clientHello(servername: string): Promise<Buffer> {
     tlsConnect({ socket, servername }).on("error", () => undefined);
   });
 }
+
+test("clients that leave in the middle of the handshake give their places back at once; one that stays is served", async () => {
+  const lane = await rig.lane({ network: [localhost(server.port)], requests: 1000 });
+  // More than a lane may have at once, and in less time than a handshake may take.
+  for (let round = 0; round < 4; round++) {
+    await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const socket = await openTunnel(lane, `localhost:${server.port}`);
+        const secure = tlsConnect({ socket, servername: "localhost", ca: laneAuthority(lane) }, () => secure.destroy());
+        secure.on("error", () => undefined);
+        await new Promise<void>((resolve) => secure.once("close", () => resolve()));
+      }),
+    );
+  }
+  await rig.eventsOf(lane, 160);
+  const secure = await openSecure(lane, "localhost", server.port);
+  expect(statusOf(await exchange(secure, get("/stays")))).toBe(200);
+  secure.destroy();
+});

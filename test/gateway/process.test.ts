@@ -105,7 +105,7 @@ test("it serves from a checkout that its uid cannot read", async () => {
       recursive: true,
       filter: (source) =>
         source === join(root, "node_modules") ||
-        /node_modules\/(undici|zod|ipaddr\.js|picomatch|canonicalize|@peculiar|asn1js|pvtsutils|pvutils|tslib|tsyringe|bytestreamjs)(\/|$)/.test(
+        /node_modules\/(undici|zod|ipaddr\.js|picomatch|canonicalize|@peculiar|asn1js|pvtsutils|pvutils|tslib|tsyringe|reflect-metadata|bytestreamjs)(\/|$)/.test(
           source,
         ),
     });

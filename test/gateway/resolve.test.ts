@@ -17,7 +17,11 @@ const over = (answers: Record<string, string[][]>, now = () => 0) => {
     },
     now,
   );
-  return { asked, resolve: (host: string, named: string[] = []) => resolver.resolve(host, named, "rule") };
+  return {
+    asked,
+    resolve: (host: string, addresses: string[] = [], only = false) =>
+      resolver.resolve(host, { addresses, only }, "rule"),
+  };
 };
 const code = (found: { ok: boolean; denial?: { code: string } }) => (found.ok ? "ok" : found.denial?.code);
 
@@ -52,6 +56,15 @@ test("an address that the rule names is allowed, exactly that one, in every spel
   expect(code(await resolve("two", ["10.0.0.1", "10.0.0.2"]))).toBe("ok");
   expect(code(await resolve("six", ["fd00::1"]))).toBe("ok");
   expect(code(await resolve("mapped", ["10.0.0.1"]))).toBe("address-refused");
+});
+
+test("pinned to what the rule names, not even a public address will do", async () => {
+  const { resolve } = over({ dev: [["127.0.0.1"]], moved: [["8.8.8.8"]], both: [["127.0.0.1", "8.8.8.8"]] });
+  expect(code(await resolve("dev", ["127.0.0.1"], true))).toBe("ok");
+  expect(code(await resolve("moved", ["127.0.0.1"], true))).toBe("address-refused");
+  expect(code(await resolve("both", ["127.0.0.1"], true))).toBe("address-refused");
+  expect(code(await resolve("moved", [], true))).toBe("address-refused");
+  expect(code(await resolve("moved", ["127.0.0.1"]))).toBe("ok");
 });
 
 test("a literal is checked without being looked up", async () => {
@@ -92,9 +105,9 @@ test("a resolver that is down denies, and is asked again", async () => {
     if (!up) throw new Error("EAI_AGAIN");
     return [{ address: "8.8.8.8", family: 4 }];
   });
-  expect(code(await resolver.resolve("name", [], "rule"))).toBe("resolve-failed");
+  expect(code(await resolver.resolve("name", { addresses: [] }, "rule"))).toBe("resolve-failed");
   up = true;
-  expect(code(await resolver.resolve("name", [], "rule"))).toBe("ok");
+  expect(code(await resolver.resolve("name", { addresses: [] }, "rule"))).toBe("ok");
 });
 
 test("two lookups at once, and no more: a slow name does not take every thread", async () => {
@@ -108,7 +121,7 @@ test("two lookups at once, and no more: a slow name does not take every thread",
     return [{ address: "8.8.8.8", family: 4 }];
   });
   const all = await Promise.all(
-    Array.from({ length: 12 }, (_, index) => resolver.resolve(`name-${index % 6}`, [], "rule")),
+    Array.from({ length: 12 }, (_, index) => resolver.resolve(`name-${index % 6}`, { addresses: [] }, "rule")),
   );
   expect(all.every((found) => found.ok)).toBe(true);
   expect(most).toBe(2);

@@ -1,6 +1,6 @@
 /** A real gateway process, upstream servers that record all they see, and clients that write raw bytes. */
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -118,9 +118,16 @@ const echo: RequestListener = (_, response) => response.end("upstream says hello
 
 /** An HTTP server on loopback that records every request. */
 export async function recorder(answer: RequestListener = echo): Promise<Recorder> {
+  const server = createServer();
+  return { ...(await record(server, answer)), server };
+}
+
+/** Has a server, of HTTP or HTTPS, listen on loopback and record every request. */
+export async function record(server: Server, answer: RequestListener = echo): Promise<Omit<Recorder, "server">> {
   const seen: Seen[] = [];
+  const sockets = new Set<Socket>();
   let connections = 0;
-  const server = createServer((request: IncomingMessage, response) => {
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     const entry: Seen = {
       method: request.method ?? "",
       url: request.url ?? "",
@@ -134,7 +141,6 @@ export async function recorder(answer: RequestListener = echo): Promise<Recorder
     request.on("error", () => undefined);
     answer(request, response);
   });
-  const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     connections += 1;
     sockets.add(socket);
@@ -146,7 +152,6 @@ export async function recorder(answer: RequestListener = echo): Promise<Recorder
     seen,
     connections: () => connections,
     open: () => sockets.size,
-    server,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

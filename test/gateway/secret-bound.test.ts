@@ -1,10 +1,11 @@
 /** ATTACKS S2: a placeholder becomes its value where the policy binds it, and is refused everywhere else. */
 import { createServer } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { secretCanary } from "../canary/canaries.ts";
 import { denialOf, loopback, proxied, type Recorder, raw, recorder, statusOf, tcpServer, until } from "./rig.ts";
 import { type SecretRig, startSecretRig } from "./secret-rig.ts";
 
-const value = "canary-4f9e2b7c1d/+=&x";
+const value = secretCanary("bound", "/+=&x");
 let rig: SecretRig;
 let server: Recorder;
 let other: Recorder;

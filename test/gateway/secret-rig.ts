@@ -7,6 +7,7 @@ import type { NetworkRule, SecretBinding } from "../../src/domain/policy.ts";
 import { type Keeper, startKeeper } from "../../src/gateway/keeper.ts";
 import { type Gateway, type LaneSpec, startGateway } from "../../src/gateway/process.ts";
 import { bindSecrets } from "../../src/gateway/secret-lane.ts";
+import { allowCanary } from "../canary/canaries.ts";
 import { sandboxId } from "./rig.ts";
 
 export interface SecretRig extends AsyncDisposable {
@@ -62,7 +63,7 @@ export async function startSecretRig(): Promise<SecretRig> {
       events,
       log,
       file(name, value) {
-        writeFileSync(`${files}-${name}`, value, { mode: 0o600 });
+        writeFileSync(allowCanary(`${files}-${name}`), value, { mode: 0o600 });
         return `file:${files}-${name}`;
       },
       async lane({

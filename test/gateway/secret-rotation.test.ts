@@ -126,15 +126,17 @@ describe("only what a policy names", () => {
         "",
         "__proto__",
       ]) {
-        expect((await refusal(link.ask("resolve", reference))).message).toBe("no policy in force names that reference");
+        expect((await refusal(link.ask("resolve", { reference, name: "x" }))).message).toBe(
+          "no policy in force names that reference",
+        );
       }
       await rig.keeper.allow("d-allowed", [allowed]);
-      expect(await link.ask("resolve", allowed)).toBe("canary-allowed-1");
-      expect((await refusal(link.ask("resolve", other))).code).toBe("secret-unavailable");
-      expect((await refusal(link.ask("run", allowed))).code).toBe("secret-unavailable");
+      expect(await link.ask("resolve", { reference: allowed, name: "x" })).toBe("canary-allowed-1");
+      expect((await refusal(link.ask("resolve", { reference: other, name: "x" }))).code).toBe("secret-unavailable");
+      expect((await refusal(link.ask("run", { reference: allowed, name: "x" }))).code).toBe("secret-unavailable");
       rig.keeper.release("d-allowed");
       await rig.keeper.allow("d-sync", []);
-      expect((await refusal(link.ask("resolve", allowed))).code).toBe("secret-unavailable");
+      expect((await refusal(link.ask("resolve", { reference: allowed, name: "x" }))).code).toBe("secret-unavailable");
     } finally {
       link.close();
       await new Promise((done) => listener.close(done));

@@ -2,10 +2,11 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { brotliCompressSync, createGzip, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { secretCanary } from "../canary/canaries.ts";
 import { dial, loopback, proxied, raw, statusOf, until } from "./rig.ts";
 import { type SecretRig, startSecretRig } from "./secret-rig.ts";
 
-const value = "canary-4f9e2b7c1d/+=&x";
+const value = secretCanary("scrub", "/+=&x");
 const forms = {
   plain: value,
   base64: Buffer.from(`ab${value}`).toString("base64"),
@@ -134,6 +135,9 @@ describe("compressed", () => {
     const text = await ask();
     expectClean(text);
     expect(text.includes(bytes.toString("latin1", 20, 60))).toBe(false);
+    // Cut: a client must not take what came for the whole answer.
+    expect(text).not.toMatch(/0\r\n\r\n$/);
+    await until(() => rig.events.at(-1)?.code === "encoding-broken");
   });
   test("a body that is not what its coding says is cut, not passed on", async () => {
     answer = (_, response) => {

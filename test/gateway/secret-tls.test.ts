@@ -1,10 +1,13 @@
 /** Secrets inside TLS that is opened at the gateway: put in, scrubbed, refused, as in plain requests. */
+import { createSecureServer } from "node:http2";
+import { brotliCompressSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { secretCanary } from "../canary/canaries.ts";
 import { dial, until } from "./rig.ts";
 import { type SecretRig, startSecretRig } from "./secret-rig.ts";
 import { type Authority, createAuthority, localhost, rawTls, type TlsRecorder, tlsRecorder } from "./tls-rig.ts";
 
-const value = "canary-4f9e2b7c1d";
+const value = secretCanary("tls");
 let authority: Authority;
 let rig: SecretRig;
 let server: TlsRecorder;
@@ -58,6 +61,53 @@ test("the value goes upstream, and comes back masked", async () => {
   expect(answer).toContain("echo Bearer [secret:key]");
   expect(answer).not.toContain("canary");
   expect(answer).not.toContain(Buffer.from(value).toString("base64").slice(2, -2));
+});
+
+test("over HTTP/2 upstream too: put in, and scrubbed from headers, coded bodies and trailers", async () => {
+  const seen: string[] = [];
+  const h2 = createSecureServer({ ...authority.certify("DNS:localhost"), allowHTTP1: false });
+  h2.on("stream", (stream, headers) => {
+    seen.push(`${headers[":path"]} ${headers.authorization} ${headers.range}`);
+    stream.on("wantTrailers", () => stream.sendTrailers({ "x-late": value }));
+    const coded = headers[":path"]?.startsWith("/api/coded") ?? false;
+    const fields = { "x-echo": String(headers.authorization), ...(coded ? { "content-encoding": "br" } : {}) };
+    stream.respond({ ":status": 200, ...fields }, { waitForTrailers: true });
+    const body = Buffer.from(`you sent ${headers.authorization}, and ${encodeURIComponent(value)}`);
+    // In pieces: frames have borders of their own.
+    const bytes = coded ? brotliCompressSync(body) : body;
+    for (let at = 0; at < bytes.length; at += 5) stream.write(bytes.subarray(at, at + 5));
+    stream.end();
+  });
+  const sessions = new Set<{ destroy(): void }>();
+  h2.on("session", (session) => sessions.add(session));
+  await new Promise<void>((done) => h2.listen(0, "127.0.0.1", done));
+  const { port } = h2.address() as { port: number };
+  try {
+    const { socket, placeholders } = await rig.lane({
+      secrets: { key: { header: "authorization", form: "Bearer {}" } },
+      network: [localhost(port, { paths: ["/api/**"], secret: "key" }), localhost(port)],
+    });
+    for (const path of ["/api/x", "/api/coded"]) {
+      const fields = `Authorization: Bearer ${placeholders.key}\r\nRange: bytes=0-3\r\n`;
+      // Without the sizes of its chunks.
+      const answer = (await rawTls(socket, port, request(port, path, fields))).replace(/\r\n[0-9a-f]+\r\n/g, "");
+      expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+      expect(answer).toContain("x-echo: Bearer [secret:key]");
+      expect(answer).toMatch(/you sent Bearer \[secret:key\]/);
+      expect(answer).not.toContain("canary");
+    }
+    expect(seen).toEqual([`/api/x Bearer ${value} undefined`, `/api/coded Bearer ${value} undefined`]);
+    const refused = await rawTls(
+      socket,
+      port,
+      request(port, "/elsewhere", `Authorization: Bearer ${placeholders.key}\r\n`),
+    );
+    expect(refused).toContain("secret-unbound");
+    expect(seen).toHaveLength(2);
+  } finally {
+    for (const session of sessions) session.destroy();
+    await new Promise((done) => h2.close(done));
+  }
 });
 
 test.each([

@@ -6,33 +6,26 @@ import { compileRules } from "../../src/policy/decide.ts";
 import { denialOf, type Rig, statusOf, until } from "./rig.ts";
 import { passingCases, refusedCases } from "./smuggling-cases.ts";
 import {
-  type Authority,
-  createAuthority,
   exchange,
   listen,
   localhost,
   openSecure,
   rawTls,
-  startTrustingRig,
+  startTlsRig,
   type TlsRecorder,
   tlsRecorder,
 } from "./tls-rig.ts";
 
-let authority: Authority;
 let rig: Rig;
 let server: TlsRecorder;
 let lane: string;
+let bench: Awaited<ReturnType<typeof startTlsRig>>;
 beforeAll(async () => {
-  authority = createAuthority();
-  rig = await startTrustingRig(authority);
-  server = await tlsRecorder(authority.certify("DNS:localhost"));
+  bench = await startTlsRig();
+  ({ rig, server } = bench);
   lane = await rig.lane({ network: [localhost(server.port)] });
 });
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  await rig?.[Symbol.asyncDispose]();
-  authority?.remove();
-});
+afterAll(() => bench?.[Symbol.asyncDispose]());
 
 const host = () => `localhost:${server.port}`;
 /** Origin form for another Host is the ordinary form here; CONNECT is refused as nested, whatever it says. */
@@ -76,7 +69,7 @@ describe("the benign twins pass", () => {
 });
 
 test("a request behind an unanswered one does not go upstream, and ends the connection", async () => {
-  await using slow = await tlsRecorder(authority.certify("DNS:localhost"), (_, response) => {
+  await using slow = await tlsRecorder(bench.authority.certify("DNS:localhost"), (_, response) => {
     setTimeout(() => response.end("slow"), 200);
   });
   const path = await rig.lane({ network: [localhost(slow.port)] });

@@ -3,12 +3,12 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import { createServer, type ServerOptions } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import type { LaneSpec } from "../../src/gateway/process.ts";
-import { dial, type Rig, type Seen, startRig, until } from "./rig.ts";
+import { dial, type Recorder, type Rig, record, startRig, until } from "./rig.ts";
 
 export interface Authority {
   directory: string;
@@ -16,6 +16,8 @@ export interface Authority {
   pem: string;
   /** A key and certificate for names such as `DNS:localhost`, valid for `days` from now (negative: expired). */
   certify(subject: string, days?: number): { key: string; cert: string };
+  /** A key and certificate that nobody else vouches for. */
+  selfSign(subject: string): { key: string; cert: string };
   remove(): void;
 }
 
@@ -47,6 +49,12 @@ export function createAuthority(): Authority {
       openssl("ca", "-batch", "-config", "ca.cnf", "-in", `${name}.csr`, "-out", `${name}.crt`, ...dates, "-notext");
       return { key: read(`${name}.key`), cert: read(`${name}.crt`) };
     },
+    selfSign(subject) {
+      const name = `self${made++}`;
+      const names = ["-subj", "/CN=x", "-addext", `subjectAltName=${subject}`];
+      openssl("req", "-x509", ...curve, "-days", "2", ...names, "-keyout", `${name}.key`, "-out", `${name}.crt`);
+      return { key: read(`${name}.key`), cert: read(`${name}.crt`) };
+    },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
@@ -63,57 +71,31 @@ export async function startTrustingRig(authority: Authority): Promise<Rig> {
   }
 }
 
-export interface TlsRecorder extends AsyncDisposable {
-  port: number;
-  seen: Seen[];
+export interface TlsRecorder extends Omit<Recorder, "server"> {
   /** Server names of the handshakes. */
   names: (string | false | null)[];
-  connections(): number;
   server: ReturnType<typeof createServer>;
 }
 
 /** An HTTPS server on loopback that records every request. */
-export async function tlsRecorder(
-  options: ServerOptions,
-  answer: RequestListener = (_, response) => response.end("upstream says hello"),
-): Promise<TlsRecorder> {
-  const seen: Seen[] = [];
+export async function tlsRecorder(options: ServerOptions, answer?: RequestListener): Promise<TlsRecorder> {
   const names: (string | false | null)[] = [];
-  const sockets = new Set<Socket>();
-  let connections = 0;
-  const server = createServer(options, (request, response) => {
-    const entry: Seen = {
-      method: request.method ?? "",
-      url: request.url ?? "",
-      rawHeaders: request.rawHeaders,
-      body: "",
-    };
-    seen.push(entry);
-    request.on("data", (chunk: Buffer) => {
-      if (entry.body.length < 1 << 20) entry.body += chunk.toString("latin1");
-    });
-    request.on("error", () => undefined);
-    answer(request, response);
-  });
-  server.on("connection", (socket: Socket) => {
-    connections += 1;
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
+  const server = createServer(options);
   server.on("secureConnection", (socket) => names.push(socket.servername));
   server.on("tlsClientError", () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    seen,
-    names,
-    connections: () => connections,
-    server,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { ...(await record(server, answer)), names, server };
+}
+
+/** A gateway that trusts an authority, and a server that this authority vouches for as `subject`. */
+export async function startTlsRig(
+  subject = "DNS:localhost",
+): Promise<{ authority: Authority; rig: Rig; server: TlsRecorder } & AsyncDisposable> {
+  await using undo = new AsyncDisposableStack();
+  const authority = undo.adopt(createAuthority(), (made) => made.remove());
+  const rig = undo.use(await startTrustingRig(authority));
+  const server = undo.use(await tlsRecorder(authority.certify(subject)));
+  const kept = undo.move();
+  return { authority, rig, server, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /** The certificate that a lane's sandbox trusts. */

@@ -9,6 +9,8 @@ import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "nod
 import { afterEach, expect, test } from "vitest";
 import { createLane, type Lane } from "../../src/gateway/lane.ts";
 import { createLaneCa } from "../../src/gateway/lane-ca.ts";
+import type { LaneServices } from "../../src/gateway/lane-services.ts";
+import type { LaneSpec } from "../../src/gateway/messages.ts";
 import type { RequestEvent } from "../../src/gateway/record.ts";
 import { identity, type RequestTransform } from "../../src/gateway/transform.ts";
 import { transparentFor } from "../../src/gateway/transparent.ts";
@@ -34,15 +36,20 @@ async function serve(answer: RequestListener): Promise<number> {
 }
 
 /** A lane of this process. */
-async function openLane(port: number, transform: RequestTransform, rule: object = {}) {
+async function openLane(
+  port: number,
+  transform: RequestTransform,
+  rule: object = {},
+  { lookup = async () => [], models = {} }: { lookup?: LaneServices["lookup"]; models?: LaneSpec["models"] } = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), "gateway-seam-"));
   const events: RequestEvent[] = [];
   const network = [loopback(port, rule)];
   const lane: Lane = createLane(
-    { sandbox: sandboxId(), role: "executor", network, models: {}, requests: 100, verbs: [] },
+    { sandbox: sandboxId(), role: "executor", network, models, requests: 100, verbs: [] },
     {
       decisions: { canonicalRequest, compileRules, classifyAddress, sameAddress },
-      lookup: async () => [],
+      lookup,
       findProxy: () => undefined,
       makeTransform: () => transform,
       emit: (event) => events.push(event),
@@ -273,4 +280,51 @@ test("a lane with secrets carries no WebSocket", async () => {
   const shake =
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
   expect(denialOf(await raw(path, proxied(port, "/", "GET", shake)))).toMatchObject({ code: "websocket-secret" });
+});
+
+test("an upstream connection belongs to one lane and one checked address (N5)", async () => {
+  const from: string[] = [];
+  const port = await serve((request, response) => {
+    from.push(`${request.socket.localAddress} ${request.socket.remotePort}`);
+    response.end("ok");
+  });
+  const answers = ["127.0.0.1", "127.0.0.2"];
+  const lookup = async () => [{ address: answers[0] ?? "", family: 4 }];
+  const named = { host: "dev.example", scheme: "http", addresses: ["127.0.0.1"] };
+  const ask = (path: string) =>
+    raw(path, `GET http://dev.example:${port}/ HTTP/1.1\r\nHost: dev.example:${port}\r\n\r\n`);
+  const one = await openLane(port, identity, named, { lookup });
+  const other = await openLane(port, identity, named, { lookup });
+  for (const { path } of [one, one, other]) expect(statusOf(await ask(path))).toBe(200);
+  // A lane uses its own kept-alive connection again; another lane of the very same rule never gets it.
+  expect([from[0] === from[1], from[0] === from[2]]).toEqual([true, false]);
+  answers.shift();
+  const later = await openLane(port, identity, named, { lookup });
+  expect(denialOf(await ask(later.path)).code).toBe("address-refused");
+  expect(new Set(from.map((seen) => seen.split(" ")[0]))).toEqual(new Set(["127.0.0.1"]));
+});
+
+test("plain http with a secret goes to the addresses that the rule or route names, wherever its name leads today", async () => {
+  const seen: string[] = [];
+  const port = await serve((request, response) => {
+    seen.push(`${request.url} ${request.headers["x-key"]}`);
+    response.end("ok");
+  });
+  let answer = "127.0.0.1";
+  const lookup = async () => [{ address: answer, family: 4 }];
+  const named = { host: "dev.example", scheme: "http", addresses: ["127.0.0.1"], secret: "key" };
+  const models = { m: { base: `http://dev.example:${port}/v1`, addresses: ["127.0.0.1"], secret: "key" } };
+  const ask = (path: string, target: string, host = `dev.example:${port}`) =>
+    raw(path, `GET ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const rule = async () => ask((await openLane(port, masking, named, { lookup })).path, `http://dev.example:${port}/a`);
+  const route = async () =>
+    ask((await openLane(port, masking, named, { lookup, models })).path, "/model/m/b", "sallyport");
+  expect([statusOf(await rule()), statusOf(await route())]).toEqual([200, 200]);
+  expect(seen).toEqual([`/a ${secret}`, `/v1/b ${secret}`]);
+  // A public address would do for any other rule.
+  answer = "8.8.8.8";
+  for (const refused of [await rule(), await route()]) {
+    expect([statusOf(refused), denialOf(refused).code]).toEqual([403, "address-refused"]);
+  }
+  expect(seen).toHaveLength(2);
 });

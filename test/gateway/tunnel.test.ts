@@ -2,48 +2,23 @@
  * CONNECT, passed through: TLS for the name that was decided, or plain HTTP decided request by request; nothing else, and
  * nothing before. What is opened is in opened-tls.test.ts.
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createServer as createTlsServer, connect as tlsConnect } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { denialOf, dial, loopback, type Rig, raw, recorder, startRig, statusOf, tcpServer, until } from "./rig.ts";
+import { type Authority, createAuthority, localhost as named, openTunnel } from "./tls-rig.ts";
 
 let rig: Rig;
-let files: string;
+let authority: Authority;
 let tls: { key: string; cert: string };
 beforeAll(async () => {
   rig = await startRig();
-  files = mkdtempSync(join(tmpdir(), "tunnel-test-"));
-  execFileSync(
-    "openssl",
-    [
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:P-256",
-      "-nodes",
-      "-days",
-      "2",
-      "-subj",
-      "/CN=localhost",
-      "-addext",
-      "subjectAltName=DNS:localhost,IP:127.0.0.1",
-      "-keyout",
-      join(files, "key.pem"),
-      "-out",
-      join(files, "cert.pem"),
-    ],
-    { stdio: "ignore" },
-  );
-  tls = { key: readFileSync(join(files, "key.pem"), "utf8"), cert: readFileSync(join(files, "cert.pem"), "utf8") };
+  authority = createAuthority();
+  tls = authority.certify("DNS:localhost,IP:127.0.0.1");
 });
 afterAll(async () => {
-  rmSync(files, { recursive: true, force: true });
+  authority?.remove();
   await rig?.[Symbol.asyncDispose]();
 });
 
@@ -77,24 +52,13 @@ async function tlsEcho(): Promise<
 
 const connectLine = (authority: string) => `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
 
-/** Opens a tunnel and gives its socket, once the gateway said 200. */
-async function openTunnel(lane: string, authority: string): Promise<Socket> {
-  const { socket, text } = dial(lane);
-  socket.write(connectLine(authority));
-  await until(() => text().includes("\r\n\r\n"));
-  expect(text()).toMatch(/^HTTP\/1\.1 200 /);
-  socket.removeAllListeners("data");
-  socket.removeAllListeners("end");
-  return socket;
-}
-
 /** Speaks TLS through a tunnel; resolves with what the echo gave back, or with the error's code. */
 function throughTls(socket: Socket, servername: string | undefined): Promise<string> {
   return new Promise((resolve) => {
     const secure = tlsConnect({
       socket,
       ...(servername === undefined ? {} : { servername }),
-      ca: tls.cert,
+      ca: readFileSync(authority.pem),
       checkServerIdentity: () => undefined,
     });
     secure.on("secureConnect", () => secure.write("ping"));
@@ -107,12 +71,7 @@ function throughTls(socket: Socket, servername: string | undefined): Promise<str
   });
 }
 
-const localhost = (port: number, more: object = { tls: "passthrough" }) => ({
-  host: "localhost",
-  port,
-  addresses: ["127.0.0.1", "::1"],
-  ...more,
-});
+const localhost = (port: number, more: object = { tls: "passthrough" }) => named(port, more);
 
 test("TLS that names the tunnel's host passes; bytes are counted", async () => {
   await using server = await tlsEcho();

@@ -4,19 +4,8 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { denialOf, dial, loopback, type Recorder, type Rig, raw, recorder, statusOf, until } from "./rig.ts";
-import {
-  type Authority,
-  createAuthority,
-  listen,
-  localhost,
-  openSecure,
-  rawTls,
-  startTrustingRig,
-  type TlsRecorder,
-  tlsRecorder,
-} from "./tls-rig.ts";
+import { listen, localhost, openSecure, rawTls, startTlsRig, type TlsRecorder } from "./tls-rig.ts";
 
-let authority: Authority;
 let rig: Rig;
 let secure: TlsRecorder;
 let plain: Recorder;
@@ -42,19 +31,17 @@ function echo(server: { on: Server["on"] }): void {
   });
 }
 
+let bench: Awaited<ReturnType<typeof startTlsRig>>;
 beforeAll(async () => {
-  authority = createAuthority();
-  rig = await startTrustingRig(authority);
-  secure = await tlsRecorder(authority.certify("DNS:localhost"));
+  bench = await startTlsRig();
+  ({ rig, server: secure } = bench);
   echo(secure.server);
   plain = await recorder();
   echo(plain.server);
 });
 afterAll(async () => {
-  await secure?.[Symbol.asyncDispose]();
   await plain?.[Symbol.asyncDispose]();
-  await rig?.[Symbol.asyncDispose]();
-  authority?.remove();
+  await bench?.[Symbol.asyncDispose]();
 });
 
 const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -76,7 +63,15 @@ test("over TLS: the handshake is decided, bytes go both ways, and are counted", 
   socket.end();
   await until(closed);
   expect(await rig.eventsOf(lane, 1)).toMatchObject([
-    { method: "GET", url: `https://${host}/chat/1`, decision: "allow", status: 101, sent: 17, received: 17 },
+    {
+      method: "GET",
+      url: `https://${host}/chat/1`,
+      upgrade: "websocket",
+      decision: "allow",
+      status: 101,
+      sent: 17,
+      received: 17,
+    },
   ]);
   const denied = await rawTls(lane, secure.port, shake("/chat/../admin", host));
   expect([statusOf(denied), denialOf(denied).code]).toEqual([403, "path"]);
@@ -129,6 +124,11 @@ test("without a rule for it, and in every other form, nothing goes upstream (N8,
   const own = await raw(lane, shake("/model/x", "sallyport"));
   expect(statusOf(own)).toBe(404);
   expect(upgraded.length).toBe(before);
+  // Well-formed handshakes are recorded as what they are; what is none is recorded as the request that it was.
+  const events = await rig.eventsOf(lane, 12);
+  expect(new Set(events.filter(({ upgrade }) => upgrade).map(({ code }) => code))).toEqual(
+    new Set(["websocket", "body-refused", "path-unknown"]),
+  );
   expect(secure.seen.length + plain.seen.length).toBe(0);
 });
 
@@ -140,6 +140,6 @@ test("it ends with its lane, on both sides", async () => {
   await until(() => open.text().includes("101 Switching"));
   await rig.gateway.closeLane(lane.split("/").at(-2) ?? "");
   await open.closed;
-  expect(await rig.eventsOf(lane, 1)).toMatchObject([{ code: "lane-closed" }]);
+  expect(await rig.eventsOf(lane, 1)).toMatchObject([{ code: "lane-closed", upgrade: "websocket" }]);
   await until(() => plain.open() === 0);
 });

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { hostConfig } from "../../src/domain/config.ts";
 import type { Delegation } from "../../src/domain/delegation.ts";
-import { accountsFor } from "../../src/host/accounts.ts";
+import { accountsFor, planAccount } from "../../src/host/accounts.ts";
 
 const record = {
   id: "d-1",
+  executor: "pi",
   policy: { budget: { tokens: 5, usd: 7 } },
   brief: { executor: "pi" },
 } as unknown as Delegation;
@@ -29,4 +30,29 @@ test("a role counts on its delegation, an executor on its day too, and nobody's 
   expect(
     accountsFor(hostConfig.parse({ version: 1 }), store)({ role: "executor", delegation: "d-1" }, now),
   ).toHaveLength(1);
+});
+
+test("a delegation of a plan counts on the plan's budget too, where it caps tokens or money", () => {
+  const capped = { usd: 2_000_000 };
+  const plans: Record<string, object> = {
+    "p-1": { plan: { budget: capped } },
+    "p-2": { plan: { budget: { wall: 5 } } },
+  };
+  const of = (plan: string | undefined) => {
+    const member = { ...record, ...(plan ? { plan: { id: plan, root: "x" } } : {}) } as unknown as Delegation;
+    const found = { record: () => member, plan: (id: string) => plans[id] } as unknown as Parameters<
+      typeof planAccount
+    >[0];
+    return accountsFor(
+      hostConfig.parse({ version: 1 }),
+      found,
+      planAccount(found),
+    )({ role: "verifier", delegation: "d-1" }, now);
+  };
+  expect(of("p-1").map(({ id, usd }) => [id, usd])).toEqual([
+    ["delegation:d-1", 7],
+    ["plan:p-1", 2_000_000],
+  ]);
+  expect(of("p-2").map(({ id }) => id)).toEqual(["delegation:d-1"]);
+  expect(of(undefined).map(({ id }) => id)).toEqual(["delegation:d-1"]);
 });

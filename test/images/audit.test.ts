@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { auditImage } from "../../src/sandbox/images/audit.ts";
 import { credentialIn, namedSecret } from "../../src/sandbox/images/audit-credentials.ts";
-import { docker, image, scratch } from "./engine.ts";
+import { listHarnesses, loadHarness } from "../../src/sandbox/images/harness.ts";
+import { docker, image, imagesDirectory, scratch } from "./engine.ts";
 
 const made: string[] = [];
 const folders: ReturnType<typeof scratch>[] = [];
@@ -37,18 +38,20 @@ async function dirty(lines: string[]): Promise<string> {
 const kinds = async (lines: string[]): Promise<string[]> =>
   (await auditImage(docker, await dirty(lines))).findings.map((f) => `${f.kind} ${f.path}`).sort();
 
+const names = await listHarnesses(imagesDirectory);
+
 describe("the project's own images", () => {
-  it.each(["base", "scripted", "skeptic-rules", "pi"])(
+  it.each(names)(
     "%s has no findings, and names its packages",
     async (name) => {
       const audit = await auditImage(docker, (await image(name)).digest);
       expect(audit.findings).toEqual([]);
       const packages = audit.packages.map((p) => p.name);
       expect(packages).toEqual(expect.arrayContaining(["git", "libc6", "npm", "socat", "node"]));
-      if (name === "pi")
-        expect(audit.packages).toContainEqual({ name: "@earendil-works/pi-coding-agent", version: "0.87.1" });
+      const { package: pinned } = await loadHarness(name, imagesDirectory);
+      if (pinned) expect(audit.packages).toContainEqual(expect.objectContaining({ kind: "npm", ...pinned }));
     },
-    300_000,
+    900_000,
   );
 });
 

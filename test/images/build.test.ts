@@ -3,12 +3,14 @@ import { execFile } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { buildImage } from "../../src/sandbox/images/build.ts";
 import { labels } from "../../src/sandbox/images/built-image.ts";
 import { findImage, listImages } from "../../src/sandbox/images/find.ts";
 import { cacheDirectory, docker, image, imagesDirectory, root, run, scratch } from "./engine.ts";
 
+// Each build saves and loads an image of 300 MB.
+vi.setConfig({ testTimeout: 300_000 });
 const execute = promisify(execFile);
 let folder: ReturnType<typeof scratch>;
 const names = new Set<string>();

@@ -79,7 +79,7 @@ describe("the harness files of the project", () => {
     for (const name of names) {
       const harness = await loadHarness(name, imagesDirectory);
       const slots = JSON.stringify([harness.command, harness.environment]).match(/\{(\w+)\}/g) ?? [];
-      expect(["{prompt}", "{model}", "{base}"]).toEqual(expect.arrayContaining(slots));
+      expect(["{prompt}", "{model}", "{base}", "{protocol}"]).toEqual(expect.arrayContaining(slots));
     }
   });
   it("are an empty list where there is no directory", async () => {

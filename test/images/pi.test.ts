@@ -85,12 +85,11 @@ function workspace(): string {
 
 describe("pi", () => {
   it("edits a file as its model says, through the forwarder, and asks for nothing else", async () => {
-    const edit = { path: "money.js", edits: [{ oldText: "Math.round(x)", newText: "halfEven(x)" }] };
     model = await startModel({
       script: [
-        { calls: [{ name: "read", arguments: { path: "money.js" } }] },
-        { calls: [{ name: "edit", arguments: edit }] },
-        { calls: [{ name: "bash", arguments: { command: "cat money.js > seen.txt" } }] },
+        { do: [{ read: "money.js" }] },
+        { do: [{ edit: "money.js", from: "Math.round(x)", to: "halfEven(x)" }] },
+        { do: [{ run: "cat money.js > seen.txt" }] },
         { text: "Rounded." },
       ],
     });
@@ -101,8 +100,8 @@ describe("pi", () => {
     expect(readFileSync(join(work, "seen.txt"), "utf8")).toContain("halfEven");
     expect(model.requests.map((r) => `${r.method} ${r.path}`)).toEqual(Array(4).fill("POST /v1/chat/completions"));
     expect(model.requests.map((r) => r.turn)).toEqual([0, 1, 2, 3]);
-    expect(model.requests[0]?.body.model).toBe((await loadHarness("pi", imagesDirectory)).model?.name);
-    expect(JSON.stringify(model.requests[0]?.body.messages)).toContain("Round half to even.");
+    expect(model.requests[0]?.body["model"]).toBe((await loadHarness("pi", imagesDirectory)).model?.name);
+    expect(model.requests[0]?.asked?.text).toContain("Round half to even.");
     expect(model.requests[0]?.headers.authorization).toBe("Bearer placeholder");
   }, 90_000);
 

@@ -1,74 +1,95 @@
-/** OpenAI Chat Completions as a server says them: whole, or as server-sent events with a usage chunk at the end. */
+/** OpenAI Chat Completions (`POST /v1/chat/completions`), whole or streamed. */
+import { created, type Dialect, isGreeting, listOf, objectOf, pieces, type Said, sse, textOf } from "./dialect.ts";
 
-export interface ToolCall {
-  name: string;
-  arguments: Record<string, unknown>;
+export const chat: Dialect = {
+  protocol: "openai-chat",
+  path: (path) => (/^(?:\/v1)?\/chat\/completions$/.test(path) ? "answer" : undefined),
+  read(body) {
+    if (!Array.isArray(body["messages"]) || typeof body["model"] !== "string") return "model and messages are required";
+    const messages = listOf(body["messages"]);
+    return {
+      protocol: "openai-chat",
+      model: body["model"],
+      stream: body["stream"] === true,
+      turn: messages.filter((m) => m["role"] === "assistant" && !isGreeting(textOf(m["content"]))).length,
+      text: messages.map((m) => textOf(m["content"])).join("\n"),
+      tools: listOf(body["tools"])
+        .map((t) => objectOf(t["function"]))
+        .map((f) => ({ name: String(f["name"]), parameters: objectOf(f["parameters"]) })),
+      wantsUsage: objectOf(body["stream_options"])["include_usage"] === true,
+    };
+  },
+  whole(said) {
+    const calls = callsOf(said);
+    const message = {
+      role: "assistant",
+      content: said.text === "" && calls.length > 0 ? null : said.text,
+      refusal: null,
+      ...(calls.length > 0 ? { tool_calls: calls } : {}),
+    };
+    const choices = [{ index: 0, message, logprobs: null, finish_reason: finishOf(said) }];
+    return { ...head(said, "chat.completion"), choices, ...usageOf(said) };
+  },
+  events(said, asked) {
+    // Where usage was asked for, every chunk but the last says `usage: null`.
+    const none = asked.wantsUsage ? { usage: null } : {};
+    const chunk = (delta: object, finish: string | null = null) =>
+      sse({
+        ...head(said, "chat.completion.chunk"),
+        choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+        ...none,
+      });
+    const events = [chunk({ role: "assistant", content: "", refusal: null })];
+    for (const piece of pieces(said.text)) events.push(chunk({ content: piece }));
+    callsOf(said).forEach((call, index) => {
+      const { name, arguments: text } = call.function;
+      events.push(chunk({ tool_calls: [{ index, ...call, function: { name, arguments: "" } }] }));
+      for (const piece of pieces(text)) events.push(chunk({ tool_calls: [{ index, function: { arguments: piece } }] }));
+    });
+    events.push(chunk({}, finishOf(said)));
+    if (asked.wantsUsage && said.usage !== undefined) {
+      events.push(sse({ ...head(said, "chat.completion.chunk"), choices: [], ...usageOf(said) }));
+    }
+    return [...events, "data: [DONE]\n\n"];
+  },
+  count: () => ({}),
+  error: openaiError,
+};
+
+function head(said: Said, object: string): object {
+  return { id: `chatcmpl-${said.id}`, object, created, model: said.model, system_fingerprint: "fp_scripted" };
 }
 
-/** One answer of the model: tool calls, or final text; a status other than 200 is an error of the provider's. */
-export interface Turn {
-  text?: string;
-  calls?: readonly ToolCall[];
-  status?: number;
-  /** Tokens it says it used; left out: a rough count of the bytes. */
-  usage?: { prompt: number; completion: number };
-}
-
-export interface Answer {
-  status: number;
-  type: string;
-  /** The parts in the order they are written; more than one when streamed. */
-  parts: string[];
-}
-
-/** The answer to a request for this turn. `id` makes tool call ids unique; `bytes` is the request's length. */
-export function chatAnswer(turn: Turn, request: { model: string; stream: boolean; id: string; bytes: number }): Answer {
-  const json = "application/json";
-  if (turn.status !== undefined && turn.status !== 200) {
-    const body = { error: { message: turn.text ?? "scripted failure", type: "server_error" } };
-    return { status: turn.status, type: json, parts: [JSON.stringify(body)] };
-  }
-  const calls = (turn.calls ?? []).map((call, index) => ({
-    index,
-    id: `call_${request.id}_${index}`,
+function callsOf(said: Said) {
+  return said.calls.map((call) => ({
+    id: call.id,
     type: "function",
     function: { name: call.name, arguments: JSON.stringify(call.arguments) },
   }));
-  const finish = calls.length > 0 ? "tool_calls" : "stop";
-  const prompt = turn.usage?.prompt ?? Math.ceil(request.bytes / 4);
-  const completion = turn.usage?.completion ?? Math.ceil(((turn.text ?? "").length + JSON.stringify(calls).length) / 4);
-  const usage = { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
-  const head = { id: `chatcmpl-${request.id}`, created: 1_767_225_600, model: request.model };
-
-  if (!request.stream) {
-    const message = {
-      role: "assistant",
-      content: turn.text ?? null,
-      ...(calls.length > 0 ? { tool_calls: calls.map(({ index: _, ...call }) => call) } : {}),
-    };
-    const choices = [{ index: 0, message, finish_reason: finish }];
-    return { status: 200, type: json, parts: [JSON.stringify({ ...head, object: "chat.completion", choices, usage })] };
-  }
-  const chunk = (delta: object, finishReason: string | null): object => ({
-    ...head,
-    object: "chat.completion.chunk",
-    choices: [{ index: 0, delta, finish_reason: finishReason }],
-  });
-  const chunks: object[] = [chunk({ role: "assistant", content: "" }, null)];
-  // Text and arguments come in pieces, as they do from a real model: a reader that expects whole ones fails.
-  for (const piece of pieces(turn.text ?? "")) chunks.push(chunk({ content: piece }, null));
-  for (const call of calls) {
-    const { arguments: text, name } = call.function;
-    chunks.push(chunk({ tool_calls: [{ ...call, function: { name, arguments: "" } }] }, null));
-    for (const piece of pieces(text)) {
-      chunks.push(chunk({ tool_calls: [{ index: call.index, function: { arguments: piece } }] }, null));
-    }
-  }
-  chunks.push(chunk({}, finish), { ...head, object: "chat.completion.chunk", choices: [], usage });
-  const parts = [...chunks.map((c) => `data: ${JSON.stringify(c)}\n\n`), "data: [DONE]\n\n"];
-  return { status: 200, type: "text/event-stream", parts };
 }
 
-function pieces(text: string): string[] {
-  return text.match(/[\s\S]{1,24}/gu) ?? [];
+function finishOf(said: Said): string {
+  return said.cut ? "length" : said.calls.length > 0 ? "tool_calls" : "stop";
+}
+
+function usageOf({ usage }: Said): object {
+  if (usage === undefined) return {};
+  if ("raw" in usage) return { usage: usage.raw };
+  const prompt = usage.input + (usage.cached ?? 0);
+  return {
+    usage: {
+      prompt_tokens: prompt,
+      completion_tokens: usage.output,
+      total_tokens: prompt + usage.output,
+      prompt_tokens_details: { cached_tokens: usage.cached ?? 0, audio_tokens: 0 },
+      completion_tokens_details: { reasoning_tokens: usage.reasoning ?? 0, audio_tokens: 0 },
+    },
+  };
+}
+
+/** An error as both OpenAI protocols write it. */
+export function openaiError(status: number, message: string): object {
+  const type =
+    status === 429 ? "rate_limit_exceeded" : status >= 500 ? "server_error" : ("invalid_request_error" as const);
+  return { error: { message, type, param: null, code: status === 429 ? "rate_limit_exceeded" : null } };
 }

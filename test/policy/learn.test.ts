@@ -43,6 +43,22 @@ describe("learned rules", () => {
     ]);
   });
 
+  test("a WebSocket is proposed as one whatever became of it, and a request never is", () => {
+    const feed = { host: "a.org", scheme: "https", methods: ["GET"], paths: ["/feed"], query: {} };
+    const asked = (more: Parameters<typeof line>[1]) => rulesOf([line("GET https://a.org/feed", more)]);
+    for (const more of [
+      { code: "no-rule" },
+      { code: "path", rule: "network[0] a.org" },
+      { code: "websocket-secret", rule: "network[0] a.org" },
+      { decision: "allow", code: "allowed", status: 101 },
+      { decision: "allow", code: "allowed", status: 403 },
+      { decision: "allow", code: "lane-closed" },
+    ] as const) {
+      expect(asked({ ...more, upgrade: "websocket" })).toEqual([{ ...feed, websocket: true }]);
+      if (!("status" in more) || more.status !== 101) expect(asked(more)).toEqual([feed]);
+    }
+  });
+
   test("a tunnel that was refused is opened for the least there is; one whose requests were seen is not named again", () => {
     expect(rulesOf([line("CONNECT a.org:443")])).toEqual([
       { host: "a.org", scheme: "https", methods: ["HEAD"], paths: ["/"], query: {} },

@@ -27,7 +27,10 @@ export function line(text: string, more: Partial<RecordedRequest> = {}): Recorde
 export function lineOf(request: CanonicalRequest, more: Partial<RecordedRequest> = {}): RecordedRequest {
   const url = requestUrl({ ...request, query: "" });
   const query = request.query === "" ? "" : `?${Buffer.byteLength(request.query)}`;
-  return line(`${request.method} ${url}${query}`, { ...(request.upgrade ? { status: 101 } : {}), ...more });
+  return line(`${request.method} ${url}${query}`, {
+    ...(request.upgrade ? { upgrade: request.upgrade } : {}),
+    ...more,
+  });
 }
 
 export function recorded(requests: readonly RecordedRequest[], more: Partial<Recorded> = {}): Recorded {

@@ -40,6 +40,15 @@ describe("a recorded delegation against another policy", () => {
     ]);
   });
 
+  test("a WebSocket that was refused is asked about as one", () => {
+    const lines = [line("GET https://a.org/x", { upgrade: "websocket" }), line("GET https://a.org/x")];
+    expect(changes([{ host: "a.org" }], lines)).toEqual(["allow GET https://a.org/x 1"]);
+    expect(changes([{ host: "a.org", websocket: true }], lines)).toEqual([
+      "allow GET wss://a.org/x 1",
+      "allow GET https://a.org/x 1",
+    ]);
+  });
+
   test("what was denied for its address, framing or budget is not said to pass", () => {
     for (const code of ["address-refused", "host-mismatch", "requests-used-up", "upstream-failed"]) {
       expect(changes([{ host: "a.org" }], [line("GET https://a.org/", { code })])).toEqual([]);

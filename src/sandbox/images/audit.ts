@@ -7,7 +7,14 @@ import type Docker from "dockerode";
 import tar, { type Header } from "tar-stream";
 import { SallyportError } from "../../domain/error.ts";
 import { credentialIn, credentialName, namedSecret } from "./audit-credentials.ts";
-import { type AuditPackage, debianPackages, nodePackage } from "./audit-packages.ts";
+import {
+  type AuditPackage,
+  copyrightOf,
+  debianLicences,
+  debianPackages,
+  nodePackage,
+  uniquePackages,
+} from "./audit-packages.ts";
 import { labels } from "./built-image.ts";
 
 const auditMilliseconds = 5 * 60_000;
@@ -58,7 +65,7 @@ export async function auditImage(docker: Docker, digest: string): Promise<Audit>
     if (secret) audit.findings.push({ kind: "credential", path: "history", detail: secret });
   }
   const node = inspected.Config.Labels?.[labels.node];
-  if (node !== undefined) audit.packages.push({ name: "node", version: node });
+  if (node !== undefined) audit.packages.push({ kind: "generic", name: "node", version: node });
 
   const container = await docker.createContainer({ Image: digest, Cmd: ["/nothing"], NetworkDisabled: true });
   try {
@@ -72,13 +79,13 @@ export async function auditImage(docker: Docker, digest: string): Promise<Audit>
   } finally {
     await container.remove({ force: true, v: true }).catch(() => {});
   }
-  audit.packages.sort((a, b) => (a.name === b.name ? (a.version < b.version ? -1 : 1) : a.name < b.name ? -1 : 1));
-  return audit;
+  return { ...audit, packages: uniquePackages(audit.packages) };
 }
 
 /** Reads a file system as a tar stream and adds what it finds. */
 export async function auditFiles(files: NodeJS.ReadableStream, audit: Audit): Promise<void> {
   const extract = tar.extract();
+  const licences = new Map<string, string[]>();
   extract.on("entry", (header, stream, next) => {
     const path = `/${header.name.replace(/^\.?\/+/, "").replace(/\/+$/, "")}`;
     audit.findings.push(...auditEntry(path, header));
@@ -99,10 +106,16 @@ export async function auditFiles(files: NodeJS.ReadableStream, audit: Audit): Pr
         if (path === "/var/lib/dpkg/status") audit.packages.push(...debianPackages(text));
         const found = nodePackage(path, text);
         if (found) audit.packages.push(found);
+        const owner = copyrightOf(path);
+        if (owner !== undefined) licences.set(owner, debianLicences(text));
         next();
       });
   });
   await pipeline(files, extract as unknown as NodeJS.WritableStream);
+  for (const found of audit.packages) {
+    const said = found.kind === "deb" ? licences.get(found.name) : undefined;
+    if (said !== undefined && said.length > 0) found.licences = said;
+  }
 }
 
 /** What a link or a wrong type at these places would redirect: mounts are made there as root (CVE-2025-31133). */

@@ -12,13 +12,12 @@ import { SallyportError } from "../../domain/error.ts";
 import { hostAcquireOptions, hostSources } from "./apt-sources.ts";
 import { inspectImage, labels } from "./built-image.ts";
 import { hashFile, hashInputs } from "./input-hash.ts";
+import { settleImage, sourceDateEpoch } from "./settle.ts";
 
 const suite = "bookworm";
-/** The time that every file of the root has: two builds from the same packages are the same bytes. */
-const sourceDateEpoch = 1_767_225_600;
 const bootstrapMilliseconds = 15 * 60_000;
 /** Raise it when the arguments below change: they are inputs too. */
-const recipe = "1";
+const recipe = "2";
 
 /** Documentation and translations stay out; licences stay in. */
 const dpkgOptions = [
@@ -64,11 +63,14 @@ export async function buildRootfs(
     options.onProgress(`bootstrapping Debian ${suite} (half a minute)`);
     const archive = await bootstrap(options.imagesDirectory, work, options.onProgress);
     options.onProgress("importing the root file system");
-    await importArchive(docker, archive, tag, hash);
+    const imported = await importArchive(docker, archive, hash);
+    const settled = await settleImage(docker, imported, options.cacheDirectory);
+    const [repo, version] = tag.split(":");
+    await docker.getImage(settled).tag({ repo: repo as string, tag: version as string });
+    return settled;
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return (await docker.getImage(tag).inspect()).Id;
 }
 
 async function bootstrap(imagesDirectory: string, work: string, onProgress: (line: string) => void): Promise<string> {
@@ -154,15 +156,24 @@ function reachEnvironment(): NodeJS.ProcessEnv {
   return environment;
 }
 
-async function importArchive(docker: Docker, archive: string, tag: string, hash: string): Promise<void> {
-  const [repo, version] = tag.split(":");
+/** Imports the archive as an image without a tag; gives its id. */
+async function importArchive(docker: Docker, archive: string, hash: string): Promise<string> {
   const stream = await docker.importImage(createReadStream(archive), {
-    repo,
-    tag: version,
     changes: `LABEL ${labels.image}=rootfs ${labels.inputs}=${hash}`,
   });
+  let id = "";
   await new Promise<void>((resolve, reject) => {
-    docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
+    docker.modem.followProgress(
+      stream,
+      (error) => (error ? reject(error) : resolve()),
+      (event: { status?: string }) => {
+        if (/^sha256:[0-9a-f]{64}$/.test(event.status ?? "")) id = event.status ?? "";
+      },
+    );
+  });
+  if (id !== "") return id;
+  throw new SallyportError("image-failed", "the engine did not say under which id it imported the root file system", {
+    next: "run `sallyport doctor`",
   });
 }
 

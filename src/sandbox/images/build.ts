@@ -4,12 +4,13 @@ import type Docker from "dockerode";
 import { SallyportError } from "../../domain/error.ts";
 import { buildRootfs } from "./bootstrap.ts";
 import { withBuildLock } from "./build-lock.ts";
-import { type BuiltImage, imageTag, imageWithInputs, labels } from "./built-image.ts";
+import { type BuiltImage, imageTag, imageWithInputs, inspectImage, labels } from "./built-image.ts";
+import { compareImages, type ImageDifference } from "./compare-images.ts";
 import { type ContextParts, packContext } from "./context.ts";
-import { detachImage } from "./detach.ts";
 import { baseInputHash, baseName, harnessInputHash } from "./find.ts";
 import { loadHarness } from "./harness.ts";
 import { installPackages } from "./packages.ts";
+import { settleImage } from "./settle.ts";
 import { smokeTest } from "./smoke.ts";
 
 const buildMilliseconds = 15 * 60_000;
@@ -76,25 +77,13 @@ async function make(
   options: Required<BuildOptions>,
   { inputHash, base, smoke }: Made,
 ): Promise<BuiltImage> {
-  const { docker, imagesDirectory, cacheDirectory, onProgress, force } = options;
-  const directory = join(imagesDirectory, name);
-  const parts: ContextParts = { packages: await installPackages(directory, cacheDirectory, onProgress) };
-  if (!base) parts.file = { name: "node", path: nodeBinary() };
-  const from = base?.digest ?? (await buildRootfs(docker, { imagesDirectory, cacheDirectory, onProgress, force }));
-
-  onProgress(`building ${name}`);
-  const digest = await runBuild(docker, { name, directory, parts, from, inputHash, force, onProgress });
-  try {
-    await detachImage(docker, digest, cacheDirectory);
-    await smokeTest(docker, digest, smoke);
-  } catch (error) {
-    await docker
-      .getImage(digest)
-      .remove({ force: true })
-      .catch(() => {});
-    throw error;
-  }
+  const { docker, onProgress } = options;
+  const digest = await makeUntagged(name, options, inputHash, base);
   // Only a whole image gets the tag that it is looked up by.
+  await smokeTest(docker, digest, smoke).catch(async (error: unknown) => {
+    await dropUntagged(docker, digest);
+    throw error;
+  });
   const [repo, tag] = imageTag(name, inputHash).split(":");
   await docker.getImage(digest).tag({ repo: repo as string, tag: tag as string });
   const built = await imageWithInputs(docker, name, inputHash);
@@ -105,6 +94,69 @@ async function make(
   }
   onProgress(`built ${built.tag} ${built.digest}`);
   return built;
+}
+
+/** Builds and settles it; gives its id. */
+async function makeUntagged(
+  name: string,
+  options: Required<BuildOptions>,
+  inputHash: string,
+  base: BuiltImage | undefined,
+): Promise<string> {
+  const { docker, imagesDirectory, cacheDirectory, onProgress, force } = options;
+  const directory = join(imagesDirectory, name);
+  const parts: ContextParts = { packages: await installPackages(directory, cacheDirectory, onProgress) };
+  if (!base) parts.file = { name: "node", path: nodeBinary() };
+  const from = base?.digest ?? (await buildRootfs(docker, { imagesDirectory, cacheDirectory, onProgress, force }));
+  onProgress(`building ${name}`);
+  const digest = await runBuild(docker, { name, directory, parts, from, inputHash, force, onProgress });
+  try {
+    return await settleImage(docker, digest, cacheDirectory);
+  } catch (error) {
+    await dropUntagged(docker, digest);
+    throw error;
+  }
+}
+
+/** Removes an image unless it has a tag: the same inputs give the same id, which others may use already. */
+async function dropUntagged(docker: Docker, digest: string): Promise<void> {
+  const tags = (await inspectImage(docker, digest))?.RepoTags ?? [];
+  if (tags.length > 0) return;
+  await docker
+    .getImage(digest)
+    .remove({ force: true })
+    .catch(() => {});
+}
+
+/** What a second build of the same inputs gave. */
+export interface Reproduction {
+  image: BuiltImage;
+  /** The id of the second build. */
+  again: string;
+  /** Empty when the ids are the same. */
+  differences: ImageDifference[];
+}
+
+/**
+ * Builds an image that is there once more from its inputs, without the builder's cache, and compares. For the base the
+ * root file system is bootstrapped again too. Packages from npm are those in the cache, by the lockfile's digests.
+ */
+export async function reproduceImage(name: string, options: BuildOptions): Promise<Reproduction> {
+  const { docker, imagesDirectory } = options;
+  const image = await buildImage(name, options);
+  const base = name === baseName ? undefined : await buildImage(baseName, { ...options, force: false });
+  const onProgress = options.onProgress ?? (() => {});
+  const again = await withBuildLock(
+    `${resolve(options.cacheDirectory)}\0${name}`,
+    () => onProgress(`waiting for another process that builds ${name}`),
+    () => makeUntagged(name, { ...options, imagesDirectory, onProgress, force: true }, image.inputHash, base),
+  );
+  try {
+    const differences = again === image.digest ? [] : await compareImages(docker, image.digest, again);
+    return { image, again, differences };
+  } finally {
+    await dropUntagged(docker, again);
+  }
 }
 
 /** The Node that goes into the base image is the one that runs now, so that what was tested outside runs inside. */

@@ -18,7 +18,7 @@ export interface BuiltImage {
   /** The engine's content id, `sha256:` and 64 hex digits. */
   digest: string;
   inputHash: string;
-  /** ISO 8601. */
+  /** When it got its tag on this host, ISO 8601: the image itself bears the same time on every host. */
   created: string;
   /** Bytes, shared layers included. */
   size: number;
@@ -52,5 +52,13 @@ export async function imageWithInputs(
   const found = await inspectImage(docker, tag);
   const said = found?.Config?.Labels ?? {};
   if (!found || said[labels.image] !== name || said[labels.inputs] !== inputHash) return undefined;
-  return { name, tag, digest: found.Id, inputHash, created: found.Created, size: found.Size };
+  return { name, tag, digest: found.Id, inputHash, created: taggedAt(found), size: found.Size };
+}
+
+/** When an image was tagged last, or made where the engine does not say. */
+export function taggedAt(found: Docker.ImageInspectInfo): string {
+  const { Metadata } = found as { Metadata?: { LastTagTime?: string } };
+  const time = new Date(Metadata?.LastTagTime ?? found.Created);
+  // The engine says the year 1 for "never".
+  return (time.getUTCFullYear() > 1970 ? time : new Date(found.Created)).toISOString();
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { SallyportError } from "../../domain/error.ts";
 import { rootfsHash } from "./bootstrap.ts";
-import { type BuiltImage, imageTag, imageWithInputs, labels } from "./built-image.ts";
+import { type BuiltImage, imageWithInputs, labels } from "./built-image.ts";
 import { hashFile, hashInputs, inputFiles } from "./input-hash.ts";
 
 /** The image that all others are built on. */
@@ -41,15 +41,17 @@ export async function findImage(docker: Docker, name: string, imagesDirectory: s
 /** All images of ours that the engine has, newest first; those of older inputs too, the bare root file systems not. */
 export async function listImages(docker: Docker): Promise<BuiltImage[]> {
   const found = await docker.listImages({ filters: { label: [labels.image] } });
-  return found
-    .flatMap((image) => {
+  const images = await Promise.all(
+    found.map(async (image): Promise<BuiltImage[]> => {
       const name = image.Labels?.[labels.image];
       const inputHash = image.Labels?.[labels.inputs];
       if (name === undefined || inputHash === undefined || name === "rootfs") return [];
-      const tag = imageTag(name, inputHash);
-      if (!image.RepoTags?.includes(tag)) return [];
-      const created = new Date(image.Created * 1000).toISOString();
-      return [{ name, tag, digest: image.Id, inputHash, created, size: image.Size }];
-    })
+      // Another process may remove it meanwhile.
+      const built = await imageWithInputs(docker, name, inputHash);
+      return built === undefined || built.digest !== image.Id ? [] : [built];
+    }),
+  );
+  return images
+    .flat()
     .sort((a, b) => (a.created === b.created ? (a.name < b.name ? -1 : 1) : a.created < b.created ? 1 : -1));
 }
