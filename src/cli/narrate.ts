@@ -95,6 +95,10 @@ export function narrate(entry: Entry): string {
     }
     case "plan.conflicted":
       return `CONFLICT: what ${entry.data.between.join(" and ")} made does not merge${entry.data.brief ? ` for ${entry.data.brief}` : ""}: ${entry.data.paths.slice(0, 5).join(", ")}`;
+    case "plan.mended":
+      return `${entry.data.brief} is mended by the planner: delegation ${entry.data.delegation}`;
+    case "plan.unmended":
+      return `${entry.data.brief} stays stuck: ${entry.data.why}`;
     case "plan.approved":
       return `PLAN APPROVED: approval ${short(entry.data.approval)} for the combined whole`;
     case "plan.landed":

@@ -1,6 +1,7 @@
 /** The fold of missions: from one mission's record and the next event to the next record. Strict about order, and pure. */
 import { SallyportError } from "../domain/error.ts";
 import type { EventType } from "../domain/event.ts";
+import type { PlannerPurpose } from "../domain/mission.ts";
 import type { MissionRecord, MissionView, PlannerTurn } from "../domain/mission-record.ts";
 import { type PlanView, restingPlanStates } from "../domain/plan-record.ts";
 import type { Dated } from "./reduce.ts";
@@ -96,9 +97,10 @@ export function applyMission(missions: Map<string, MissionRecord>, event: Dated)
 }
 
 /** What the host does next for a mission: a turn of its planner, or nothing. Told from the records alone. */
-export function nextTurn(record: MissionRecord, plan: PlanView | undefined): "plan" | "report" | undefined {
+export function nextTurn(record: MissionRecord, plan: PlanView | undefined): PlannerPurpose | undefined {
   if (record.end || record.report) return undefined;
   if (!plan) return "plan";
+  if (plan.asks) return "mend";
   return restingPlanStates.has(plan.state) ? "report" : undefined;
 }
 

@@ -1,7 +1,6 @@
 /** A mission's turns: planning until a plan is accepted, and after the plan has run, its report. */
 import { join } from "node:path";
 import { canonicalJson } from "../domain/canonical.ts";
-import type { Delegation } from "../domain/delegation.ts";
 import { asSallyportError, exitCode } from "../domain/error.ts";
 import type { SandboxEnd } from "../domain/event.ts";
 import { type PlannerPurpose, postedPlan, postedSummary } from "../domain/mission.ts";
@@ -13,26 +12,12 @@ import { sandboxOwner } from "../sandbox/engine.ts";
 import type { VerbAnswer } from "../sandbox/role-run.ts";
 import { ensureBaseTree } from "../worktree/base-tree.ts";
 import { LedgerGone } from "./loop.ts";
-import { runPlanner } from "./planner.ts";
-import {
-  type BriefCost,
-  hostReport,
-  type Offer,
-  outcomeOf,
-  planningPrompt,
-  reportingPrompt,
-} from "./planner-prompt.ts";
-import type { LoopTools, StopReason } from "./tools.ts";
+import { giveUp, mend } from "./mission-mend.ts";
+import type { MissionTools } from "./mission-tools.ts";
 
-export interface MissionTools extends LoopTools {
-  mission(id: string): MissionRecord;
-  /** Its plan, once there is one. */
-  planOf(id: string): PlanView | undefined;
-  find(delegation: string): Delegation | undefined;
-  offer(record: MissionRecord): Promise<Offer>;
-  /** Admits a plan under the mission's own id for it, and makes it durable. Throws as `admitPlan`. */
-  acceptPlan(record: MissionRecord, plan: unknown, checkFiles: unknown): Promise<{ warnings: string[] }>;
-}
+import { runPlanner } from "./planner.ts";
+import { type BriefCost, hostReport, outcomeOf, planningPrompt, reportingPrompt } from "./planner-prompt.ts";
+import type { StopReason } from "./tools.ts";
 
 /** Plans that are refused in one turn before it ends: a planner that cannot mend its plan would only go on costing. */
 const mostRefusals = 10;
@@ -44,7 +29,8 @@ const ownFaults: ReadonlySet<SandboxEnd> = new Set<SandboxEnd>(["gateway-lost", 
 export async function runMission(id: string, tools: MissionTools, signal: AbortSignal): Promise<void> {
   try {
     const plan = tools.planOf(id);
-    if (plan) await report(id, plan, tools, signal);
+    if (plan?.asks) await mend(id, plan.id, plan.asks, tools, signal);
+    else if (plan) await report(id, plan, tools, signal);
     else await planning(id, tools, signal);
   } catch (thrown) {
     if (thrown instanceof LedgerGone) return;
@@ -53,6 +39,12 @@ export async function runMission(id: string, tools: MissionTools, signal: AbortS
     if (signal.aborted && (signal.reason as StopReason) === "shutdown") return;
     const { end, report: given } = tools.mission(id);
     if (end || given) return;
+    // A plan must not wait for ever for a turn that cannot be had.
+    const asks = tools.planOf(id)?.asks;
+    if (asks && !signal.aborted) {
+      await giveUp(id, asks.brief, tools, "the planner's turn failed");
+      return;
+    }
     if (tools.planOf(id)) {
       await reportOfHost(id, tools);
       return;

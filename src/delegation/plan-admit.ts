@@ -73,7 +73,7 @@ export function refuseErrors(findings: readonly PlanFinding[]): void {
 }
 
 /** A plan that a planner harness wrote names what the operator permits it, and nothing else. Throws `mission-refused`. */
-function refuseUnpermitted(plan: Plan, permitted: PermittedNames): void {
+export function refuseUnpermitted(plan: Plan, permitted: PermittedNames): void {
   const named = [
     ...plan.briefs.flatMap((brief) => [
       { where: `${brief.id}.policy`, name: brief.policy, among: permitted.policies },
@@ -88,9 +88,10 @@ function refuseUnpermitted(plan: Plan, permitted: PermittedNames): void {
   });
 }
 
-/** The brief as `delegate` would take it. */
-function alone({ id: _id, after: _after, ...brief }: PlanBrief) {
-  return brief;
+/** The brief as `delegate` would take it: as it was written, since admission reads its amounts by itself. */
+export function alone(brief: object): object {
+  const { id: _id, after: _after, ...rest } = brief as Partial<PlanBrief>;
+  return rest;
 }
 
 /** Says which brief of the plan an error is about. */
@@ -115,7 +116,7 @@ export async function scopesOf(
 ): Promise<Map<string, BriefScope>> {
   const scopes = new Map<string, BriefScope>();
   for (const [index, brief] of plan.briefs.entries()) {
-    const narrow = async () => narrowPolicy(await loadPolicy(brief.policy), alone(brief));
+    const narrow = async () => narrowPolicy(await loadPolicy(brief.policy), brief);
     const { filesystem, budget } = await named(brief.id, narrow, where?.(index));
     scopes.set(brief.id, { writable: filesystem.writable, wall: budget.wall, requests: budget.requests });
   }
@@ -142,9 +143,10 @@ export async function admitPlan(request: PlanRequest, tools: PlanAdmissionTools)
 
   const where = { repository: repository.path, base: commit, onto: target, checkFiles: files.data };
   const briefs: EventData<"plan.accepted">["briefs"] = [];
-  for (const brief of plan.briefs) {
+  const written = (request.plan as { briefs: object[] }).briefs;
+  for (const [index, brief] of plan.briefs.entries()) {
     const { base: _base, ...admitted } = await named(brief.id, () =>
-      admit({ ...where, brief: alone(brief) }, tools, { later: brief.after.length > 0 }),
+      admit({ ...where, brief: alone(written[index] ?? {}) }, tools, { later: brief.after.length > 0 }),
     );
     briefs.push({ id: brief.id, delegation: tools.newId(), admitted });
   }
@@ -174,7 +176,7 @@ function wholePolicyName(plan: Plan): string {
 }
 
 /** The combined whole as a delegation of its own: all criteria, all that the briefs may write, no executor. */
-async function admitWhole(
+export async function admitWhole(
   plan: Plan,
   briefs: EventData<"plan.accepted">["briefs"],
   place: { repository: HostRepository; target: string; files: Record<string, string> },

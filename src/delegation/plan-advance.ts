@@ -27,13 +27,27 @@ export function inOrder(briefs: readonly PlanBrief[]): PlanBrief[] {
   return placed;
 }
 
+/**
+ * The stuck brief that the plan's planner harness is asked about: once for each brief, and only where a harness made the
+ * plan. While it is asked the plan does not end.
+ */
+export function askedAbout(plan: PlanRecord, lookup: Lookup): { brief: string; delegation: string } | undefined {
+  if (plan.mission === undefined || plan.state !== "running") return undefined;
+  const asked = plan.briefs.find(
+    ({ id, delegation }) => !plan.answered.includes(id) && lookup(delegation)?.state === "stuck",
+  );
+  return asked && { brief: asked.id, delegation: asked.delegation };
+}
+
 /** What is left to be done of a plan, at most one step; undefined while it waits for a delegation or for the planner. */
 export function nextStep(plan: PlanRecord, lookup: Lookup): PlanStep | undefined {
   const delegationOf = (id: string) => plan.briefs.find((brief) => brief.id === id)?.delegation ?? "";
   const recordOf = (id: string) => lookup(delegationOf(id));
   const combined = lookup(plan.combined.delegation);
   if (plan.state === "discarded") {
-    const all = [...plan.briefs.map((brief) => brief.delegation), plan.combined.delegation].map(lookup);
+    const all = [...plan.briefs.map((brief) => brief.delegation), ...plan.replaced, plan.combined.delegation].map(
+      lookup,
+    );
     const left = all.find((record) => record && !endStates.has(record.state));
     return left && { is: "discard", delegation: left.id };
   }
@@ -53,7 +67,7 @@ export function nextStep(plan: PlanRecord, lookup: Lookup): PlanStep | undefined
   const records = order.map((brief) => recordOf(brief.id));
   if (records.some((record) => record && record.state !== "approved" && !endStates.has(record.state))) return undefined;
   if (records.every((record) => record?.state === "approved") && plan.conflicts.length === 0) return { is: "combine" };
-  return ended(plan, order, recordOf);
+  return askedAbout(plan, lookup) ? undefined : ended(plan, order, recordOf);
 }
 
 function afterCombined(combined: Delegation): PlanStep | undefined {
@@ -134,6 +148,7 @@ export function viewPlan(plan: PlanRecord, lookup: Lookup): PlanView {
   });
   const { id, state, reason, repository, base, ref, accepted, updated, findings, conflicts, approval, landed } = plan;
   const whole = lookup(plan.combined.delegation);
+  const asks = askedAbout(plan, lookup);
   return {
     id,
     state,
@@ -147,6 +162,7 @@ export function viewPlan(plan: PlanRecord, lookup: Lookup): PlanView {
     findings,
     briefs,
     conflicts,
+    ...(asks ? { asks } : {}),
     combined: {
       delegation: plan.combined.delegation,
       state: whole?.state ?? "waiting",

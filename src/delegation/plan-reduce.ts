@@ -3,13 +3,15 @@
  * delegations: an event that the state does not allow is refused before it is written. Pure.
  */
 import { SallyportError } from "../domain/error.ts";
-import type { EventType } from "../domain/event.ts";
+import type { EventData, EventType } from "../domain/event.ts";
 import type { PlanRecord, PlanState } from "../domain/plan-record.ts";
 import type { Dated } from "./reduce.ts";
 
 /** From which states an event may come. What is not listed changes no plan. */
 const allowedFrom: Partial<Record<EventType, readonly PlanState[]>> = {
   "plan.conflicted": ["running"],
+  "plan.mended": ["running"],
+  "plan.unmended": ["running"],
   "plan.approved": ["running"],
   "plan.ended": ["running"],
   "plan.landed": ["approved"],
@@ -35,6 +37,8 @@ export function stepPlan(record: PlanRecord | undefined, event: Dated): PlanReco
       accepted: event.time,
       updated: event.time,
       conflicts: [],
+      answered: [],
+      replaced: [],
     };
   }
   const allowed = allowedFrom[event.type];
@@ -47,6 +51,13 @@ export function stepPlan(record: PlanRecord | undefined, event: Dated): PlanReco
   switch (event.type) {
     case "plan.conflicted":
       return { ...next, conflicts: [...record.conflicts, event.data] };
+    case "plan.mended":
+    case "plan.unmended": {
+      // Once for each brief: a second answer would go on for ever.
+      if (record.answered.includes(event.data.brief)) refuse(event, `answered for ${event.data.brief}`);
+      const answered = { ...next, answered: [...record.answered, event.data.brief] };
+      return event.type === "plan.mended" ? mended(answered, event.data) : answered;
+    }
     case "plan.approved":
       return { ...next, state: "approved", approval: event.data.approval };
     case "plan.landed":
@@ -58,6 +69,19 @@ export function stepPlan(record: PlanRecord | undefined, event: Dated): PlanReco
     default:
       return next;
   }
+}
+
+function mended(record: PlanRecord, data: EventData<"plan.mended">): PlanRecord {
+  const { brief, plan, delegation, admitted, combined, findings } = data;
+  const before = record.briefs.find(({ id }) => id === brief);
+  return {
+    ...record,
+    plan,
+    findings,
+    briefs: record.briefs.map((one) => (one.id === brief ? { id: brief, delegation, admitted } : one)),
+    combined: { ...record.combined, admitted: combined },
+    replaced: [...record.replaced, ...(before ? [before.delegation] : [])],
+  };
 }
 
 /** The map of all plans after an event; changed in place by the one who owns it. */

@@ -12,7 +12,7 @@ export const permittedNames = z.strictObject({
 export type PermittedNames = z.infer<typeof permittedNames>;
 
 /** What a planner's sandbox is for. */
-export const plannerPurpose = z.enum(["plan", "report"]);
+export const plannerPurpose = z.enum(["plan", "mend", "report"]);
 export type PlannerPurpose = z.infer<typeof plannerPurpose>;
 
 /** How a mission can end without a plan. */

@@ -36,6 +36,10 @@ export interface PlanRecord extends EventData<"plan.accepted"> {
   accepted: string;
   updated: string;
   conflicts: EventData<"plan.conflicted">[];
+  /** Briefs that were stuck, and of which the planner harness has had its turn. */
+  answered: string[];
+  /** The stuck delegations that a mended brief took the place of. */
+  replaced: string[];
   approval?: string;
   landed?: EventData<"plan.landed">;
   reason?: string;
@@ -67,6 +71,8 @@ export interface PlanView {
   findings: PlanRecord["findings"];
   briefs: BriefView[];
   conflicts: PlanRecord["conflicts"];
+  /** The delegation that is stuck, and waits for the planner harness's turn. */
+  asks?: { brief: string; delegation: string };
   combined: { delegation: string; state: string; reason?: string; culprits?: string[] };
   approval?: string;
   landed?: EventData<"plan.landed">;

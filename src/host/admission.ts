@@ -1,7 +1,8 @@
 /** What the host takes in: the tools of admission, and what is looked for before anything is made durable. */
 import { randomBytes } from "node:crypto";
-import type { MissionTools } from "../delegation/mission.ts";
+import type { MissionTools } from "../delegation/mission-tools.ts";
 import { admitPlan, showFinding } from "../delegation/plan-admit.ts";
+import { admitMended } from "../delegation/plan-mend.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import type { HostConfig } from "../domain/config.ts";
 import { SallyportError } from "../domain/error.ts";
@@ -106,7 +107,7 @@ export function plannerTools(parts: {
   plans: Plans;
   admission: Admission;
   secrets: HouseSecrets;
-}): Pick<MissionTools, "offer" | "acceptPlan"> {
+}): Pick<MissionTools, "offer" | "acceptPlan" | "acceptMended"> {
   const { admission } = parts;
   return {
     async offer({ permitted }) {
@@ -114,6 +115,17 @@ export function plannerTools(parts: {
         executors: await Promise.all(permitted.executors.map(admission.loadHarness)),
         policies: await Promise.all(permitted.policies.map(admission.loadPolicy)),
       };
+    },
+    async acceptMended(record, brief, posted, checkFiles) {
+      const { store, plans, secrets } = parts;
+      const { permitted, plan: id } = record;
+      const data = await admitMended(store.plan(id), brief, posted, checkFiles, { ...admission, permitted });
+      forgetSourcesOf(data.admitted.policy);
+      const said = { brief: data.plan, checkFiles: data.admitted.checkFiles };
+      await refuseSecretsOf(id, data.admitted.policy, said, secrets);
+      await store.append({ type: "plan.mended", delegation: id, data });
+      void plans.advance(id);
+      return { warnings: data.findings.map(showFinding) };
     },
     async acceptPlan(record, plan, checkFiles) {
       const { repository, base, ref: onto, permitted } = record;

@@ -267,6 +267,12 @@ function loopTools(
     note: store.note,
     subscribe: (listener) => store.ledger.subscribe(listener),
     delegations: store.list,
+    // The plan's harness is asked as soon as the ledger says so; a brief of nobody's is a person's to mend.
+    escalate: async ({ delegation }) => {
+      const part = store.record(delegation).plan;
+      const plan = part && store.findPlan(part.id);
+      return plan?.mission !== undefined && part?.brief !== undefined && !plan.answered.includes(part.brief);
+    },
     runRole: run,
     loadHarness: (name) => loadHarness(name, shippedImages),
     openRepository: openHostRepository,

@@ -1,6 +1,7 @@
 /** Missions at work: each turn of a planner takes a lane, and the plan between them runs as any plan does. */
-import { cutTurn, type MissionTools, runMission } from "../delegation/mission.ts";
+import { cutTurn, runMission } from "../delegation/mission.ts";
 import { nextTurn, viewMission } from "../delegation/mission-reduce.ts";
+import type { MissionTools } from "../delegation/mission-tools.ts";
 import type { MissionView } from "../domain/mission-record.ts";
 import type { PlanView } from "../domain/plan-record.ts";
 import type { Lanes } from "./lanes.ts";
@@ -24,18 +25,20 @@ export function openMissions(parts: {
   store: Store;
   plans: Plans;
   lanes: () => Lanes;
-  tools: Omit<MissionTools, "mission" | "planOf" | "find">;
+  tools: Omit<MissionTools, "mission" | "plan" | "planOf" | "find">;
 }): Missions {
   const { store, plans, lanes } = parts;
   const planOf = (id: string): PlanView | undefined => {
     const { plan } = store.mission(id);
     return store.findPlan(plan) && plans.view(plan);
   };
-  const tools: MissionTools = { ...parts.tools, mission: store.mission, planOf, find: store.find };
+  const tools: MissionTools = { ...parts.tools, mission: store.mission, plan: store.plan, planOf, find: store.find };
   // A lane has it, or it waits for one.
   const due = new Set<string>();
   const unsubscribe = store.ledger.subscribe((entry) => {
-    if (!entry.delegation?.startsWith("p-") && entry.type !== "delegation.landed") return;
+    const ofPlan = entry.delegation?.startsWith("p-") || entry.type === "delegation.landed";
+    // A brief that is stuck may be its planner's to mend.
+    if (!ofPlan && entry.type !== "stuck.escalated") return;
     for (const mission of store.missions()) advance(mission.id);
   });
 

@@ -35,7 +35,10 @@ export function openPlans(parts: { store: Store; lanes: Lanes; tools: LoopTools;
   let closed = false;
   // A delegation that rests may let its plan go on, or give a place in the queue to another plan.
   const unsubscribe = store.ledger.subscribe((entry) => {
-    if (closed || !entry.delegation?.startsWith("d-")) return;
+    if (closed) return;
+    // Its planner has had its turn about a stuck brief: nothing keeps it from its end.
+    if (entry.type === "plan.unmended" && entry.delegation) void advance(entry.delegation);
+    if (!entry.delegation?.startsWith("d-")) return;
     const record = store.find(entry.delegation);
     if (!record || !(endStates.has(record.state) || record.state === "approved")) return;
     for (const plan of store.plans().filter(isMoving)) void advance(plan.id);

@@ -60,11 +60,11 @@ const record = (delegation: string, state: State, more: Partial<Delegation> = {}
   updated: at,
   attempts: [],
   sandboxes: [],
+  spend: {},
+  reservations: {},
   denials: 0,
   denied: [],
   executor: "scripted",
-  spend: {},
-  reservations: {},
   ...more,
 });
 const next = (states: Partial<Record<keyof typeof delegations | "whole", State>>, change: Partial<PlanRecord> = {}) => {

@@ -18,7 +18,7 @@ if (process.argv[2] === "--check") {
 function work() {
   if (!process.env.SALLYPORT_BRIEF && existsSync(missionFile)) {
     const { mission, turn, purpose } = JSON.parse(readFileSync(missionFile, "utf8"));
-    const text = purpose === "report" ? scriptFor(mission, turn, "report") : scriptFor(mission, turn);
+    const text = purpose === "plan" ? scriptFor(mission, turn) : scriptFor(mission, turn, purpose);
     return { text, title: `planner, turn ${turn}: ${purpose}` };
   }
   const { title, attempt = 1, attempts = 1, instructions } = JSON.parse(readFileSync(briefFile, "utf8"));

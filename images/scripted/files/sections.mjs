@@ -1,14 +1,14 @@
 /**
  * A script with sections, `#!attempt 1`, `#!attempt 2`, ...: what runs on the given attempt. Lines before the first
  * section are common to all; an attempt without a section of its own runs the last one before it. A section with a name,
- * such as `#!report`, runs instead of those where it is asked for, after the common lines; without one, nothing does.
+ * such as `#!report` or `#!mend`, runs instead of those where it is asked for, after the common lines; without one, nothing does.
  */
 export function scriptFor(instructions, attempt, name) {
   const common = [];
   const sections = new Map();
   let current = common;
   for (const line of instructions.split(/\r?\n/)) {
-    const mark = /^#!(?:attempt\s+([1-9][0-9]*)|(report))\s*$/.exec(line);
+    const mark = /^#!(?:attempt\s+([1-9][0-9]*)|(report|mend))\s*$/.exec(line);
     if (mark) {
       current = [];
       sections.set(mark[2] ?? Number(mark[1]), current);
