@@ -62,7 +62,7 @@ export async function mend(
   // Two briefs at once are judged one after the other: the first valid one counts.
   let judging: Promise<unknown> = Promise.resolve();
   const take = takeBrief(id, brief, turn, answering, tools);
-  const end = await runPlanner({
+  const { end, over } = await runPlanner({
     record,
     turn,
     purpose: "mend",
@@ -93,6 +93,7 @@ export async function mend(
   });
   signal.throwIfAborted();
   await judging;
+  if (over !== undefined && !answering.over) answering.why = cut(`the planner's ${over}`, 4000);
   const mended = tools.plan(plan).answered.includes(brief);
   const message = mended ? `${brief} is mended (${end})` : `${brief} is not mended (${end}): ${answering.why}`;
   await tools.append({ type: "planner.ended", delegation: id, data: { turn, end, message: cut(message, 4000) } });

@@ -1,0 +1,177 @@
+/** What the API can ask of a running host: the planner's words, each checked and written down before it takes effect. */
+import { randomBytes } from "node:crypto";
+import { admit, checkRights, fullRef } from "../delegation/admit.ts";
+import { discardDelegation, landDelegation } from "../delegation/decide.ts";
+import { admitMission } from "../delegation/mission-admit.ts";
+import { admitPlan } from "../delegation/plan-admit.ts";
+import { isUnfinished } from "../delegation/reduce.ts";
+import type { LoopTools } from "../delegation/tools.ts";
+import { SallyportError } from "../domain/error.ts";
+import { delegationIdFrom, missionIdFrom, planIdFrom } from "../domain/identity.ts";
+import {
+  type Admission,
+  isMission,
+  isPlan,
+  keepPlan,
+  refuseMember,
+  refuseSecretsIn,
+  refuseSecretsOf,
+} from "./admission.ts";
+import type { Host } from "./host.ts";
+import type { HouseSecrets } from "./house-secrets.ts";
+import { forgetSourcesOf } from "./keeper-environment.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Log } from "./log.ts";
+import type { Missions } from "./missions.ts";
+import type { Plans } from "./plans.ts";
+import type { StateDirectory } from "./state-directory.ts";
+import type { Store } from "./store.ts";
+import { openTrackRecords } from "./track-records.ts";
+import { version } from "./version.ts";
+
+interface HostParts {
+  /** Whoever may open the host's socket. */
+  planner: string;
+  state: StateDirectory;
+  store: Store;
+  log: Log;
+  lanes: Lanes;
+  tools: LoopTools;
+  admission: Admission;
+  instance: string;
+  secrets: HouseSecrets;
+  plans: Plans;
+  missions: Missions;
+}
+
+/** The words over the parts that a daemon has brought up. */
+export function openHost(parts: HostParts): Host {
+  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions } = parts;
+  const { rights } = admission;
+  // Two decisions on one repository are made one after the other.
+  let deciding: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = deciding.then(work, work);
+    deciding = turn.catch(() => {});
+    return turn;
+  };
+  return {
+    store,
+    log,
+    trackRecords: openTrackRecords(store),
+    status: () => ({
+      version,
+      pid: process.pid,
+      instance,
+      state: state.root,
+      planner,
+      rights,
+      ...lanes.status(),
+      head: store.ledger.head(),
+    }),
+    async delegate(request) {
+      if (!lanes.hasRoom())
+        throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
+      const data = await admit(request, admission);
+      const id = delegationIdFrom(randomBytes(10));
+      forgetSourcesOf(data.policy);
+      try {
+        await secrets.hold(id, data.policy);
+        await refuseSecretsIn(data, secrets);
+        await store.append({ type: "delegation.accepted", delegation: id, data });
+        lanes.enqueue(id);
+      } catch (error) {
+        secrets.release(id);
+        throw error;
+      }
+      return id;
+    },
+    async acceptPlan(request) {
+      if (!lanes.hasRoom())
+        throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
+      const data = await admitPlan(request, admission);
+      const id = planIdFrom(randomBytes(10));
+      await keepPlan(id, data, { store, plans, secrets });
+      return { id, findings: data.findings };
+    },
+    async acceptMission(request) {
+      if (!lanes.hasRoom())
+        throw new SallyportError("queue-full", "no more missions can wait", { next: "Try again later." });
+      const data = await admitMission(request, { ...admission, newPlanId: () => planIdFrom(randomBytes(10)) });
+      const id = missionIdFrom(randomBytes(10));
+      forgetSourcesOf(data.policy);
+      await refuseSecretsOf(id, data.policy, { brief: data.mission, checkFiles: {} }, secrets);
+      await store.append({ type: "mission.accepted", delegation: id, data });
+      missions.advance(id);
+      return id;
+    },
+    viewMission: (id) => missions.view(id),
+    viewPlan: (id) => plans.view(id),
+    async diff(id, attempt) {
+      const record = store.record(isPlan(id) ? store.plan(id).combined.delegation : id);
+      const chosen = attempt
+        ? record.attempts.find((a) => a.number === attempt)
+        : record.attempts.filter((a) => a.proposal).at(-1);
+      if (!chosen?.proposal)
+        throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, {
+          next: `See \`sallyport show ${id}\`.`,
+        });
+      const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
+      const patch = await quarantine.patch(
+        await quarantine.treeOf(record.base),
+        chosen.proposal.tree,
+        64 * 1024 * 1024,
+      );
+      if (!patch.ok)
+        throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
+          next: "It was rejected for its size.",
+        });
+      return patch.patch;
+    },
+    async stop(id) {
+      if (isMission(id)) {
+        await missions.stop(id, "stop");
+        return { id, state: missions.view(id).state };
+      }
+      if (isPlan(id)) {
+        if (store.plan(id).state !== "running")
+          throw new SallyportError("state-refused", `${id} is ${store.plan(id).state}: nothing of it runs`, {
+            next: `See \`sallyport show ${id}\`.`,
+          });
+        await plans.discard(id, "stop");
+        return { id, state: store.plan(id).state };
+      }
+      const record = store.record(id);
+      if (!isUnfinished(record))
+        throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, {
+          next: `See \`sallyport show ${id}\`.`,
+        });
+      await lanes.stop(id, "discarded");
+      if (isUnfinished(store.record(id)))
+        await store.append({ type: "delegation.discarded", delegation: id, data: { by: "stop" } });
+      return { id, state: store.record(id).state };
+    },
+    land: (named, onto) =>
+      inTurn(async () => {
+        const id = isMission(named) ? store.mission(named).plan : named;
+        const record = isPlan(id) ? store.plan(id) : store.record(id);
+        const ref = onto ? fullRef(onto) : record.ref;
+        checkRights(planner, rights, record.repository, ref);
+        const landed = isPlan(id) ? await plans.land(id, ref) : await landDelegation(id, ref, tools);
+        return { id, state: "landed", ...landed };
+      }),
+    discard: (named) =>
+      inTurn(async () => {
+        const id = isMission(named) ? store.mission(named).plan : named;
+        if (isPlan(id)) {
+          await plans.discard(id, planner);
+          return { id, state: store.plan(id).state };
+        }
+        refuseMember(store, id);
+        if (isUnfinished(store.record(id))) await lanes.stop(id, "discarded");
+        const record = store.record(id);
+        if (record.state !== "discarded") await discardDelegation(id, planner, tools);
+        return { id, state: "discarded" };
+      }),
+  };
+}
