@@ -1,6 +1,6 @@
 /** Archives of images in the forms that engines save them in, and a small image to save. */
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { readFileSync, realpathSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -100,13 +100,16 @@ export function asLayout(entries: Entries, pressed: (layer: Buffer) => Buffer = 
   return layout;
 }
 
-/** An image of one layer with the host's `cat` in it, whose first file's name begins as JSON does. Gives its id. */
+/**
+ * An image of one layer with the host's `cat` in it, whose first file's name begins as JSON does. No other image has
+ * that layer. Gives its id.
+ */
 export async function importCat(): Promise<string> {
   const cat = realpathSync("/bin/cat");
   const libraries = execFileSync("ldd", [cat], { encoding: "utf8" }).match(/\/\S+(?= \(0x)/g) ?? [];
   const pack = tar.pack();
   const mtime = new Date("2020-01-02T03:04:05Z");
-  pack.entry({ name: "{first", mtime }, "first");
+  pack.entry({ name: "{first", mtime }, randomUUID());
   for (const [name, from] of [["/bin/cat", cat], ...libraries.map((one) => [one, one])] as [string, string][]) {
     pack.entry({ name: name.slice(1), mode: 0o755, mtime }, readFileSync(realpathSync(from)));
   }

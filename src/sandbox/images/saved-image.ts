@@ -37,6 +37,32 @@ export interface SavedImage {
  * seconds). Throws `image-failed` where the archive is not as Docker writes it, or its layers are compressed.
  */
 export async function readSavedImage(archive: Readable, directory: string, latest: number): Promise<SavedImage> {
+  const { documents, layers, links, compressed } = await unpack(archive, directory, latest).catch((cause: Error) => {
+    throw failed(`the engine's archive of the image cannot be read: ${cause.message}`, cause);
+  });
+  const image = manifestOf(documents.get("manifest.json"));
+  const config = documents.get(image.Config);
+  if (!config) throw failed("the engine's archive of the image has no configuration");
+  return {
+    config,
+    layers: image.Layers.map((named) => {
+      const name = links.get(named) ?? named;
+      const layer = layers.get(name);
+      if (layer) return layer;
+      if (!compressed.has(name)) throw failed("the engine's archive of the image lacks a layer");
+      throw new SallyportError(
+        "image-failed",
+        "the engine saves compressed layers, as its containerd image store does",
+        {
+          next: 'Set {"features": {"containerd-snapshotter": false}} in /etc/docker/daemon.json, start the engine again, and build.',
+        },
+      );
+    }),
+  };
+}
+
+/** Every entry of an archive, by name: documents, layers, links to either, and what is compressed. */
+async function unpack(archive: Readable, directory: string, latest: number) {
   const documents = new Map<string, Buffer>();
   const layers = new Map<string, SavedLayer>();
   const links = new Map<string, string>();
@@ -62,30 +88,13 @@ export async function readSavedImage(archive: Readable, directory: string, lates
     if (held) documents.set(name, Buffer.concat(parts));
   }
   await fed;
-  const image = manifestOf(documents.get("manifest.json"));
-  const config = documents.get(image.Config);
-  if (!config) throw failed("the engine's archive of the image has no configuration");
-  return {
-    config,
-    layers: image.Layers.map((named) => {
-      const name = links.get(named) ?? named;
-      const layer = layers.get(name);
-      if (layer) return layer;
-      if (!compressed.has(name)) throw failed("the engine's archive of the image lacks a layer");
-      throw new SallyportError(
-        "image-failed",
-        "the engine saves compressed layers, as its containerd image store does",
-        {
-          next: 'Set {"features": {"containerd-snapshotter": false}} in /etc/docker/daemon.json, start the engine again, and build.',
-        },
-      );
-    }),
-  };
+  return { documents, layers, links, compressed };
 }
 
 /** What `image-failed` says of an archive or an engine that does not do as expected. */
-export function failed(why: string): SallyportError {
-  return new SallyportError("image-failed", why, { next: "Build again; look at the engine's disk and version." });
+export function failed(why: string, cause?: Error): SallyportError {
+  const next = "Build again; look at the engine's disk and version.";
+  return new SallyportError("image-failed", why, { next, ...(cause ? { cause } : {}) });
 }
 
 function manifestOf(bytes: Buffer | undefined): { Config: string; Layers: string[] } {

@@ -65,7 +65,13 @@ async function loadImage(docker: Docker, config: string, layers: SavedLayer[], p
   const loaded = docker.loadImage(pack as unknown as NodeJS.ReadableStream).then(
     (progress) =>
       new Promise<void>((resolve, reject) => {
-        docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
+        docker.modem.followProgress(progress, (error, events: { error?: string }[]) => {
+          // What fails once the answer has begun is told in it.
+          const told = events.find((event) => event.error !== undefined)?.error;
+          if (error) reject(error);
+          else if (told !== undefined) reject(failed(`the engine did not load the settled image: ${told}`));
+          else resolve();
+        });
       }),
   );
   // Either side ends the other: an engine would wait for the rest, and one that gave up reads no more.
