@@ -1,4 +1,5 @@
 /** Looks for canaries in what the engine knows: each container as it is made, and the images that a run leaves. */
+import type Docker from "dockerode";
 import { connectEngine } from "../../src/sandbox/connect.ts";
 import type { Search } from "../../src/secrets/search.ts";
 
@@ -28,6 +29,15 @@ export async function watchEngine(search: Search): Promise<EngineWatch> {
       gone += 1;
     }
   };
+  const searchImage = async (image: Docker.Image, name: string) => {
+    look(name, JSON.stringify([await image.inspect(), await image.history()]));
+    let kept = Buffer.alloc(0);
+    for await (const chunk of await image.get()) {
+      const bytes = Buffer.concat([kept, chunk as Buffer]);
+      look(`the layers of ${name}`, bytes);
+      kept = Buffer.from(bytes.subarray(Math.max(0, bytes.length - search.longest + 1)));
+    }
+  };
   const events = await docker.getEvents({ filters: JSON.stringify({ type: ["container"], event: ["create"] }) });
   let rest = "";
   events.on("data", (chunk: Buffer) => {
@@ -48,18 +58,17 @@ export async function watchEngine(search: Search): Promise<EngineWatch> {
       const made = (await docker.listImages()).filter(
         ({ Id, RepoTags }) => !before.has(Id) && RepoTags?.some((tag) => tag.startsWith("sallyport/")),
       );
+      let images = 0;
       for (const { Id, RepoTags } of made) {
-        const name = `image ${RepoTags?.[0]}`;
-        const image = docker.getImage(Id);
-        look(name, JSON.stringify([await image.inspect(), await image.history()]));
-        let kept = Buffer.alloc(0);
-        for await (const chunk of await image.get()) {
-          const bytes = Buffer.concat([kept, chunk as Buffer]);
-          look(`the layers of ${name}`, bytes);
-          kept = Buffer.from(bytes.subarray(Math.max(0, bytes.length - search.longest + 1)));
+        try {
+          await searchImage(docker.getImage(Id), `image ${RepoTags?.[0]}`);
+          images += 1;
+        } catch (error) {
+          // Another run on the same engine may take its own image away meanwhile.
+          if ((error as { statusCode?: number }).statusCode !== 404) throw error;
         }
       }
-      return { leaks, containers, gone, images: made.length };
+      return { leaks, containers, gone, images };
     },
   };
 }
