@@ -38,25 +38,3 @@ function added(totals: SpendTotals, { tokens, microusd, list, exact }: EventData
     inexact: totals.inexact + (exact ? 0 : 1),
   };
 }
-
-/** One line of a cost report: what a role spent, and what of its reservations is still open (or was left by a crash). */
-export interface TierCost extends SpendTotals {
-  role: Role;
-  open: { requests: number; tokens: number; microusd: number; list: number };
-}
-
-/** What a delegation cost by role, in the order of the roles; roles that asked no model are left out. */
-export function costByRole(record: Pick<Delegation, "spend" | "reservations">): TierCost[] {
-  return roles.options.flatMap((role): TierCost[] => {
-    const { attempts: _, ...totals } = record.spend[role] ?? { ...none, attempts: {} };
-    const open = { requests: 0, tokens: 0, microusd: 0, list: 0 };
-    for (const one of Object.values(record.reservations)) {
-      if (one.role !== role) continue;
-      open.requests += 1;
-      open.tokens += one.tokens;
-      open.microusd += one.microusd;
-      open.list += one.list;
-    }
-    return totals.requests + open.requests === 0 ? [] : [{ role, ...totals, open }];
-  });
-}
