@@ -1,7 +1,6 @@
 /** What a delegation's models cost, folded from its events by role and attempt. Pure. */
 import type { Delegation, RoleSpend, SpendTotals } from "../domain/delegation.ts";
 import type { EventData } from "../domain/event.ts";
-import { type Role, role as roles } from "../domain/identity.ts";
 
 /** A delegation, or a mission for what its planner asked. */
 type Spent = Pick<Delegation, "spend" | "reservations">;
