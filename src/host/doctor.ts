@@ -52,6 +52,12 @@ function probes(state: StateDirectory): [string, Probe][] {
         const [{ Version }, info] = await Promise.all([docker.version(), docker.info()]);
         const seccomp = (info.SecurityOptions as string[] | undefined)?.some((option) => option.includes("seccomp"));
         if (!seccomp) return fail(`Docker Engine ${Version} without seccomp`, "use an engine and kernel with seccomp");
+        // Images there are archives of another kind, and their names are not the digests that the host uses.
+        if (JSON.stringify(info.DriverStatus ?? []).includes("io.containerd.snapshotter"))
+          return fail(
+            `Docker Engine ${Version} with containerd's image store`,
+            'set { "features": { "containerd-snapshotter": false } } in /etc/docker/daemon.json and restart the engine',
+          );
         if (!info.InitBinary) return fail(`Docker Engine ${Version} without docker-init`, "apt-get install tini");
         return ok(`Docker Engine ${Version}, seccomp, ${info.InitBinary}`);
       },
