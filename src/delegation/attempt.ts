@@ -21,29 +21,14 @@ import { testProposal } from "../gate/tester.ts";
 import { askVerifier } from "../gate/verifier.ts";
 import { pathMatcher, protectedMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
-import type { BaseTree } from "../worktree/base-tree.ts";
 import { type Collected, collectLayer } from "../worktree/collect.ts";
 import { forgetObjects } from "../worktree/forget.ts";
-import type { HostRepository } from "../worktree/host-repository.ts";
 import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } from "../worktree/layer.ts";
-import type { Quarantine } from "../worktree/quarantine.ts";
+import { type AttemptPlace, testContext } from "./attempt-place.ts";
 import { type ExecutorTurn, runExecutor } from "./executor.ts";
 import { findSecrets } from "./find-secrets.ts";
 import { mergeParts } from "./plan-merge.ts";
 import type { LoopTools } from "./tools.ts";
-
-/** What all attempts of one delegation share. */
-export interface AttemptPlace {
-  repository: HostRepository;
-  quarantine: Quarantine;
-  /** What the executor is given of the base. */
-  base: BaseTree;
-  /** All of the base: what is tested. */
-  whole: BaseTree;
-  setup: readonly string[];
-  /** `lanes/<delegation>` of the state directory. */
-  directory: string;
-}
 
 export type AttemptOutcome =
   | { is: "approved" }
@@ -78,22 +63,7 @@ export async function runAttempt(
   const broken = mechanicalFindings(proposal, place.base.tree, mechanicalRules(record));
   if (broken.length > 0) return rejectedByHost(broken, proposal.tree);
 
-  const tester = {
-    delegation: id,
-    attempt: number,
-    policy: record.policy,
-    image: record.images.tester,
-    runRole: tools.runRole,
-    signal,
-    breaks: record.brief.breaks,
-    place: {
-      quarantine: place.quarantine,
-      base: place.whole,
-      setup: place.setup,
-      directory: join(place.directory, `test-${number}`),
-      disk: record.policy.sandbox.disk,
-    },
-  };
+  const tester = testContext(record, number, `test-${number}`, place, tools, signal);
   const report = await masked(
     tools,
     await testProposal(

@@ -1,5 +1,3 @@
-/** The end of a plan's combined whole that was rejected: it is not tried again, but told which briefs turn it red. */
-import { join } from "node:path";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
@@ -7,7 +5,7 @@ import type { RejectionReason } from "../domain/rejection.ts";
 import { reportFindings } from "../gate/compare-runs.ts";
 import { cut } from "../gate/printable.ts";
 import { testProposal } from "../gate/tester.ts";
-import type { AttemptPlace } from "./attempt.ts";
+import { type AttemptPlace, testContext } from "./attempt-place.ts";
 import { bisectParts, type Culprits } from "./plan-bisect.ts";
 import { mergeParts } from "./plan-merge.ts";
 import type { LoopTools } from "./tools.ts";
@@ -123,22 +121,7 @@ async function isRedWith(
   const merged = await mergeParts(place.quarantine, record.base, parts, new Date(record.accepted));
   // All together merge: what does not merge here is not what turns them red.
   if (!("commit" in merged)) return false;
-  const context = {
-    delegation: record.id,
-    attempt,
-    policy: record.policy,
-    image: record.images.tester,
-    runRole: tools.runRole,
-    signal,
-    breaks: record.brief.breaks,
-    place: {
-      quarantine: place.quarantine,
-      base: place.whole,
-      setup: place.setup,
-      directory: join(place.directory, `bisect-${run}`),
-      disk: record.policy.sandbox.disk,
-    },
-  };
+  const context = testContext(record, attempt, `bisect-${run}`, place, tools, signal);
   const criteria = record.brief.accept.filter(({ id }) => ids.includes(id.split("-")[0] ?? "") && id.includes("-"));
   const evidence = { criteria, checkFiles: record.checkFiles };
   const report = await testProposal(context, merged.tree, evidence, tools.baselines);

@@ -47,18 +47,21 @@ const settledCriterion = criterion.extend({
   id: z.string().regex(/^(?:[A-Z][A-Z0-9]{0,5}-)?[A-Z][A-Z0-9]{0,7}$/, "expected an id such as A1 or B1-A1"),
 });
 
+/** The title of a brief or a plan: a commit's first line. */
+export const title = z
+  .string()
+  .trim()
+  .min(3)
+  .max(120)
+  .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters");
+
 /** The fields of a brief, in the units and with the criteria of one of its forms. */
 export const briefFields = (
   budget: typeof writtenBudget | typeof settledBudget,
   criteria: typeof criterion | typeof settledCriterion,
 ) =>
   z.strictObject({
-    title: z
-      .string()
-      .trim()
-      .min(3)
-      .max(120)
-      .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
+    title,
     intent: text(10_000).describe("What this is for. The verifier sees it."),
     instructions: text(50_000).describe("How to go about it. Only the executor sees it."),
     accept: z.array(criteria).min(1).max(50),

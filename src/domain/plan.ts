@@ -1,6 +1,6 @@
 /** The plan: several briefs with their order, and one verdict on all of them together. Schema only. */
 import { z } from "zod";
-import { briefFields, criterion, distinctCriteria } from "./brief.ts";
+import { briefFields, criterion, distinctCriteria, title } from "./brief.ts";
 import { objectId, planId, sha256, shortName, subjectId } from "./identity.ts";
 import { settledBudget, writtenBudget } from "./policy.ts";
 
@@ -25,12 +25,7 @@ function planOf(budget: typeof writtenBudget | typeof settledBudget) {
     .refine(distinctCriteria, { message: "two acceptance criteria have the same id", path: ["accept"] });
   return z
     .strictObject({
-      title: z
-        .string()
-        .trim()
-        .min(3)
-        .max(120)
-        .regex(/^[^\p{Cc}\p{Cf}]*$/u, "one line, without control characters"),
+      title,
       intent: text(10_000).describe("What all of it is for. The verifier of the combined whole sees it."),
       briefs: z.array(member).min(1).max(32),
       accept: z.array(criterion).max(mostCriteria).default([]).describe("Criteria of the combined whole alone."),
