@@ -11,30 +11,22 @@ import type { Finding } from "../domain/rejection.ts";
 import { showDuration } from "../domain/units.ts";
 import { layerInodes } from "../gate/clean-tree.ts";
 import { reportFindings } from "../gate/compare-runs.ts";
-import { diffLines } from "../gate/diff-lines.ts";
 import { digestBytes, digestValue } from "../gate/digest.ts";
-import { judge } from "../gate/judge.ts";
-import { approvalFacts, approve } from "../gate/land.ts";
 import { cut } from "../gate/printable.ts";
 import { mechanicalFindings } from "../gate/rules.ts";
 import { testProposal } from "../gate/tester.ts";
-import { askVerifier } from "../gate/verifier.ts";
 import { pathMatcher, protectedMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import { type Collected, collectLayer } from "../worktree/collect.ts";
 import { forgetObjects } from "../worktree/forget.ts";
 import { createLayer, destroyLayer, freezeLayer, openWorkspace, seedWorkspace } from "../worktree/layer.ts";
+import type { AttemptOutcome } from "./attempt-outcome.ts";
 import { type AttemptPlace, testContext } from "./attempt-place.ts";
 import { type ExecutorTurn, runExecutor } from "./executor.ts";
 import { findSecrets } from "./find-secrets.ts";
 import { mergeParts } from "./plan-merge.ts";
 import type { LoopTools } from "./tools.ts";
-
-export type AttemptOutcome =
-  | { is: "approved" }
-  | { is: "rejected"; by: "host" | "verifier"; hard: boolean; findings: Finding[]; tree?: string }
-  | { is: "stuck"; by: "executor" | "host"; reason: string }
-  | { is: "over-budget"; what: string };
+import { verifyProposal } from "./verify-proposal.ts";
 
 const rejectedByHost = (findings: Finding[], tree?: string): AttemptOutcome => ({
   is: "rejected",
@@ -82,63 +74,7 @@ export async function runAttempt(
   const red = reportFindings(report);
   if (red.length > 0) return rejectedByHost(red, proposal.tree);
 
-  return verify(id, number, proposal, place, tools, signal);
-}
-
-async function verify(
-  id: string,
-  number: number,
-  proposal: Proposal,
-  place: AttemptPlace,
-  tools: LoopTools,
-  signal: AbortSignal,
-): Promise<AttemptOutcome> {
-  const record = tools.record(id);
-  const report = record.attempts.at(-1)?.report;
-  const patch = await place.quarantine.patch(place.base.tree, proposal.tree, record.policy.budget.patch);
-  if (!patch.ok || !report || digestBytes(patch.patch) !== proposal.patch)
-    throw new SallyportError("worktree-failed", "the proposal changed between collection and verification");
-  const turn = await askVerifier(
-    {
-      delegation: id,
-      attempt: number,
-      policy: record.policy,
-      image: record.images.verifier,
-      runRole: tools.runRole,
-      signal,
-      harness: await tools.loadHarness(record.policy.verifier.harness),
-      directory: join(place.directory, `verify-${number}`),
-    },
-    record.brief,
-    patch.patch,
-    report,
-  );
-  signal.throwIfAborted();
-  if (!turn.verdict) {
-    if (turn.reason === "over-budget") return { is: "over-budget", what: `the verifier's ${turn.message}` };
-    if (turn.reason === "host")
-      throw new SallyportError("sandbox-failed", turn.message, { next: "The next attempt is made by itself." });
-    return {
-      is: "rejected",
-      by: "verifier",
-      hard: false,
-      findings: [{ reason: turn.reason, message: turn.message }],
-      tree: proposal.tree,
-    };
-  }
-  const { verdict } = turn;
-  await tools.append({
-    type: "verdict.received",
-    delegation: id,
-    data: { attempt: number, verdict, digest: digestValue(verdict) },
-  });
-  const judgement = judge(verdict, record.brief.accept, diffLines(patch.patch.toString("utf8")), report);
-  if (!judgement.approved) {
-    return { is: "rejected", by: "verifier", hard: judgement.hard, findings: judgement.findings, tree: proposal.tree };
-  }
-  const facts = await approvalFacts(tools.record(id), number, place.quarantine, record.ref);
-  await tools.append({ type: "delegation.approved", delegation: id, data: approve(facts, tools.key, tools.now()) });
-  return { is: "approved" };
+  return verifyProposal(id, number, proposal, place, tools, signal);
 }
 
 function mechanicalRules(record: Delegation) {
