@@ -85,6 +85,8 @@ function isPlainPath(rest: string): boolean {
 export function checkRoute(route: ModelRoute): string | undefined {
   const base = URL.parse(route.base);
   if (!base || !/^https?:$/.test(base.protocol)) return "the base is not an http or https URL";
+  // Without one neither its endpoints nor what it costs are known: it would be open egress (ATTACKS N15).
+  if (route.protocol === undefined) return "it has no protocol, so that nothing on it could be checked or counted";
   if (base.username || base.password) return "the base holds a user name or password";
   if (base.search || base.hash || route.base.includes("?") || route.base.includes("#"))
     return "the base has a query or a fragment";

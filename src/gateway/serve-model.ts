@@ -1,5 +1,5 @@
 /**
- * A request on a model route whose protocol is known. The order holds invariants 4, 8 and 9: the endpoint is one of the
+ * A request on a model route. The order holds invariants 4, 8 and 9: the endpoint is one of the
  * protocol's, the body is read and checked, the address is checked, the worst case is reserved and durable, and only
  * then does anything go out; when it is over, what it used is settled.
  */

@@ -10,7 +10,9 @@ test("mutated requests", async () => {
     network: [loopback(server.port, { paths: ["/open/**"] })],
     requests: 1_000_000,
     verbs: ["note"],
-    models: { m: { base: `http://127.0.0.1:${server.port}/open`, addresses: ["127.0.0.1"] } },
+    models: {
+      m: { base: `http://127.0.0.1:${server.port}/open`, addresses: ["127.0.0.1"], protocol: "anthropic-messages" },
+    },
   });
   const authority = `127.0.0.1:${server.port}`;
   const pieces = fc.constantFrom(
@@ -23,7 +25,7 @@ test("mutated requests", async () => {
     authority,
     "/open/x",
     "/closed",
-    "/model/m/x",
+    "/model/m/models",
     "/report/note",
     "/..",
     "%2e%2e",

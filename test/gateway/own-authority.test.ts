@@ -23,6 +23,9 @@ const post = (
     Buffer.from(body),
   ]);
 
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:3128\r\n\r\n`;
+const protocol = "anthropic-messages" as const;
+
 test("a lane's verbs reach the daemon; its answer comes back as it is", async () => {
   const lane = await rig.lane({ role: "verifier", verbs: ["verdict"] });
   expect(statusOf(await raw(lane, post("/verdict", '{"decision":"reject"}')))).toBe(200);
@@ -88,22 +91,22 @@ test("a model route goes to its base and below, in both forms of the request", a
     request.resume().on("end", () => response.end("data: hello\n\n"));
   });
   const lane = await rig.lane({
-    models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"] } },
+    models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"], protocol } },
   });
-  const body = '{"model":"m"}';
+  const body = '{"model":"m1","messages":[],"max_tokens":5}';
   const fields = `Authorization: Bearer placeholder\r\nContent-Type: application/json\r\n`;
-  const origin = await raw(lane, post("/model/local/chat/completions?beta=1", body, fields));
+  const origin = await raw(lane, post("/model/local/messages?beta=true", body, fields));
   expect(origin).toContain("data: hello");
   for (const own of ["127.0.0.1:3128", "localhost:3128", "sallyport", "LOCALHOST:3128"]) {
     const absolute = await raw(lane, post(`http://${own}/model/local/messages`, body, fields, own));
     expect([own, statusOf(absolute)]).toEqual([own, 200]);
   }
-  expect(model.seen.map((seen) => seen.url)).toEqual(["/v1/chat/completions?beta=1", ...Array(4).fill("/v1/messages")]);
+  expect(model.seen.map((seen) => seen.url)).toEqual(["/v1/messages?beta=true", ...Array(4).fill("/v1/messages")]);
   expect(model.seen[0]).toMatchObject({ method: "POST", body });
   const names = model.seen[0]?.rawHeaders ?? [];
   expect(names[names.indexOf("Authorization") + 1]).toBe("Bearer placeholder");
   expect((await rig.eventsOf(lane, 5))[0]).toMatchObject({
-    url: `http://127.0.0.1:${model.port}/v1/chat/completions?6`,
+    url: `http://127.0.0.1:${model.port}/v1/messages?9`,
     rule: "models.local",
     decision: "allow",
     sent: body.length,
@@ -114,7 +117,7 @@ test("a model route goes to its base and below, in both forms of the request", a
 test("no spelling of a path climbs out of the route's base", async () => {
   await using model = await recorder();
   const lane = await rig.lane({
-    models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"] } },
+    models: { local: { base: `http://127.0.0.1:${model.port}/v1`, addresses: ["127.0.0.1"], protocol } },
   });
   for (const rest of [
     "local/../admin",
@@ -156,26 +159,28 @@ test("no spelling of a path climbs out of the route's base", async () => {
   }
   expect(statusOf(await raw(lane, "DELETE /model/local/files/1 HTTP/1.1\r\nHost: 127.0.0.1:3128\r\n\r\n"))).toBe(405);
   expect(model.connections()).toBe(0);
-  expect(statusOf(await raw(lane, post("/model/local/a-b_c.d~e:f/%20g", "{}")))).toBe(200);
-  expect(model.seen.map((seen) => seen.url)).toEqual(["/v1/a-b_c.d~e:f/%20g"]);
+  expect(denialOf(await raw(lane, post("/model/local/a-b_c.d~e:f/%20g", "{}"))).code).toBe("model-endpoint");
+  expect(model.connections()).toBe(0);
+  expect(statusOf(await raw(lane, get("/model/local/models/a-b_c.d")))).toBe(200);
+  expect(model.seen.map((seen) => seen.url)).toEqual(["/v1/models/a-b_c.d"]);
 });
 
 test("a model route's address is checked like any other; its host is no open door", async () => {
   await using model = await recorder();
   const base = `http://localhost:${model.port}/v1`;
-  const unnamed = await rig.lane({ models: { local: { base } } });
-  expect(denialOf(await raw(unnamed, post("/model/local/x", "{}"))).code).toBe("address-refused");
-  const named = await rig.lane({ models: { local: { base, addresses: ["127.0.0.1", "::1"] } } });
+  const unnamed = await rig.lane({ models: { local: { base, protocol } } });
+  expect(denialOf(await raw(unnamed, get("/model/local/models"))).code).toBe("address-refused");
+  const named = await rig.lane({ models: { local: { base, addresses: ["127.0.0.1", "::1"], protocol } } });
   const around = await raw(
     named,
     `GET http://localhost:${model.port}/v1/x HTTP/1.1\r\nHost: localhost:${model.port}\r\n\r\n`,
   );
   expect(statusOf(around)).toBe(403);
   expect(model.connections()).toBe(0);
-  expect(statusOf(await raw(named, post("/model/local/x", "{}")))).toBe(200);
+  expect(statusOf(await raw(named, get("/model/local/models")))).toBe(200);
 });
 
-test("a lane with a base that holds credentials, a query or another scheme is not opened", async () => {
+test("a lane whose route has a base with credentials, a query or another scheme, or no protocol, is not opened", async () => {
   for (const base of [
     "http://user:pass@example.org/",
     "https://example.org/?a=b",
@@ -183,7 +188,9 @@ test("a lane with a base that holds credentials, a query or another scheme is no
     "file:///etc/passwd",
     "ftp://example.org/",
   ]) {
-    await expect(rig.lane({ models: { x: { base } } })).rejects.toMatchObject({ code: "gateway-failed" });
+    await expect(rig.lane({ models: { x: { base, protocol } } })).rejects.toMatchObject({ code: "gateway-failed" });
   }
-  await rig.lane({ models: { x: { base: "https://example.org/v1/" } } });
+  const base = "https://example.org/v1/";
+  await expect(rig.lane({ models: { x: { base } } })).rejects.toThrow(/no protocol/);
+  await rig.lane({ models: { x: { base, protocol } } });
 });

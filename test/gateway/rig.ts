@@ -51,6 +51,8 @@ export async function startRig(
       verbs.push(call);
       return onVerb(call);
     },
+    // Models cost nothing here: what counts them has a rig of its own.
+    onReserve: async ({ ask }) => ({ ok: true, reservation: "r-aaaaaaaaaaaaaaaa", output: ask.output ?? 100 }),
     onExit: (reason) => exits.push(reason),
     log: (line) => console.error(line),
   }).catch(async (error: unknown) => {

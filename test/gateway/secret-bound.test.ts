@@ -226,10 +226,11 @@ describe("model routes", () => {
     base: `http://127.0.0.1:${server.port}/v1`,
     addresses: ["127.0.0.1"],
     secret: "key",
+    protocol: "openai-chat" as const,
     ...more,
   });
-  const own = (path: string, extra = "", body = "{}") =>
-    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:3128\r\ncontent-length: ${body.length}\r\n${extra}\r\n${body}`;
+  const own = (path: string, extra = "", body = '{"model":"m1","messages":[]}') =>
+    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:3128\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${extra}\r\n${body}`;
   test("the key is put in whatever the client sent, and what it sent is taken away", async () => {
     const { socket, environment } = await rig.lane({
       secrets: { key: { header: "x-api-key", env: "KEY" } },
@@ -242,8 +243,8 @@ describe("model routes", () => {
       "x-api-key: mine\r\n",
       "x-goog-api-key: a\r\napi-key: b\r\n",
     ]) {
-      expect(statusOf(await raw(socket, own("/model/m/chat?x=1", extra)))).toBe(200);
-      expect(last(server)?.url).toBe("/v1/chat?x=1");
+      expect(statusOf(await raw(socket, own("/model/m/chat/completions", extra)))).toBe(200);
+      expect(last(server)?.url).toBe("/v1/chat/completions");
       const names = (last(server)?.rawHeaders ?? []).filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
       expect(names.filter((name) => /key|authorization/.test(name))).toEqual(["x-api-key"]);
       expect(header(server, "x-api-key")).toEqual([value]);
@@ -254,21 +255,23 @@ describe("model routes", () => {
       secrets: { key: { header: "authorization", form: "Bearer {}" } },
       models: { m: route() },
     });
-    await raw(bearer.socket, own("/model/m/chat", "Authorization: Bearer placeholder\r\n"));
+    await raw(bearer.socket, own("/model/m/chat/completions", "Authorization: Bearer placeholder\r\n"));
     expect(header(server, "authorization")).toEqual([`Bearer ${value}`]);
     const basic = await rig.lane({ secrets: { key: { basic: "" } }, models: { m: route() } });
-    await raw(basic.socket, own("/model/m/chat"));
+    await raw(basic.socket, own("/model/m/chat/completions"));
     expect(header(server, "authorization")).toEqual([`Basic ${Buffer.from(`:${value}`).toString("base64")}`]);
-    const query = await rig.lane({ secrets: { key: { query: "key" } }, models: { m: route() } });
-    await raw(query.socket, own("/model/m/chat?key=mine&alt=sse&key=again"));
-    expect(last(server)?.url).toBe(`/v1/chat?alt=sse&key=${encodeURIComponent(value)}`);
+    const gemini = { ...route(), protocol: "gemini" as const };
+    const query = await rig.lane({ secrets: { key: { query: "key" } }, models: { m: gemini } });
+    const answer = "/models/g1:generateContent?alt=sse";
+    await raw(query.socket, own(`/model/m${answer}`, "x-goog-api-key: mine\r\n", '{"contents":[]}'));
+    expect(last(server)?.url).toBe(`/v1${answer}&key=${encodeURIComponent(value)}`);
   });
   test("a route without a secret keeps what the client sent", async () => {
     const { socket } = await rig.lane({
       secrets: { key: { header: "x-api-key" } },
-      models: { m: route(), free: { base: route().base, addresses: ["127.0.0.1"] } },
+      models: { m: route(), free: { base: route().base, addresses: ["127.0.0.1"], protocol: "openai-chat" } },
     });
-    await raw(socket, own("/model/free/chat", "authorization: Bearer mine\r\n"));
+    await raw(socket, own("/model/free/chat/completions", "authorization: Bearer mine\r\n"));
     expect(header(server, "authorization")).toEqual(["Bearer mine"]);
     expect(header(server, "x-api-key")).toEqual([]);
   });

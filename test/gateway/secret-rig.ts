@@ -51,6 +51,7 @@ export async function startSecretRig(): Promise<SecretRig> {
       keeper,
       onRequest: (event) => events.push(event),
       onVerb: async () => ({ status: 200, body: { ok: true } }),
+      onReserve: async ({ ask }) => ({ ok: true, reservation: "r-aaaaaaaaaaaaaaaa", output: ask.output ?? 100 }),
       onExit: (reason) => log.push(reason),
       log: (line) => log.push(JSON.stringify(line)),
     });

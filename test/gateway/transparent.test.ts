@@ -87,7 +87,9 @@ test("plain HTTP without a proxy: Host is the destination, and never the gateway
   await using server = await tcpServer(() => undefined);
   const lane = await rig.lane({
     network: [{ host: "a.example.invalid", paths: ["/open"] }],
-    models: { m: { base: `http://127.0.0.1:${server.port}`, addresses: ["127.0.0.1"] } },
+    models: {
+      m: { base: `http://127.0.0.1:${server.port}`, addresses: ["127.0.0.1"], protocol: "anthropic-messages" },
+    },
     verbs: ["note"],
   });
   const path = join(dirname(lane), "http.sock");
@@ -100,8 +102,8 @@ test("plain HTTP without a proxy: Host is the destination, and never the gateway
   expect(await ask("/open", "b.example.invalid")).toEqual([403, "no-rule"]);
   expect(await ask("http://b.example.invalid/open", "a.example.invalid")).toEqual([400, "host-mismatch"]);
   for (const host of ["sallyport", "127.0.0.1:3128", "localhost:3128"]) {
-    expect(await ask("/model/m/x", host)).toEqual([403, "no-rule"]);
-    expect(await ask(`http://${host}/model/m/x`, host)).toEqual([403, "no-rule"]);
+    expect(await ask("/model/m/models", host)).toEqual([403, "no-rule"]);
+    expect(await ask(`http://${host}/model/m/models`, host)).toEqual([403, "no-rule"]);
   }
   const connect = await raw(path, "CONNECT a.example.invalid:443 HTTP/1.1\r\nHost: a.example.invalid:443\r\n\r\n");
   expect(denialOf(connect).code).toBe("tunnel-nested");

@@ -31,18 +31,22 @@ afterAll(async () => {
   authority?.remove();
 });
 
-const call = "POST /model/m/messages HTTP/1.1\r\nHost: sallyport\r\nContent-Length: 2\r\n\r\n{}";
+const call = "GET /model/m/models HTTP/1.1\r\nHost: sallyport\r\n\r\n";
 const laneTo = (port: number) =>
-  rig.lane({ models: { m: { base: `https://localhost:${port}/v1`, addresses: ["127.0.0.1", "::1"] } } });
+  rig.lane({
+    models: {
+      m: { base: `https://localhost:${port}/v1`, addresses: ["127.0.0.1", "::1"], protocol: "anthropic-messages" },
+    },
+  });
 
 test("a certificate of the host's authorities for the right name passes", async () => {
   const { port, seen } = servers.good as TlsRecorder;
   const lane = await laneTo(port);
   expect(await raw(lane, call)).toContain("over TLS");
-  expect(seen).toMatchObject([{ url: "/v1/messages" }]);
+  expect(seen).toMatchObject([{ url: "/v1/models" }]);
   expect(seen[0]?.rawHeaders).toContain(`localhost:${port}`);
   expect((await rig.eventsOf(lane, 1))[0]).toMatchObject({
-    url: `https://localhost:${port}/v1/messages`,
+    url: `https://localhost:${port}/v1/models`,
     status: 200,
     code: "allowed",
   });
