@@ -61,7 +61,7 @@ export async function buildRootfs(
   const work = await mkdtemp(join(options.cacheDirectory, "rootfs-"));
   try {
     options.onProgress(`bootstrapping Debian ${suite} (half a minute)`);
-    const archive = await bootstrap(options.imagesDirectory, work, options.onProgress);
+    const archive = await bootstrap(options.imagesDirectory, [], work, options.onProgress);
     options.onProgress("importing the root file system");
     const imported = await importArchive(docker, archive, hash);
     const settled = await settleImage(docker, imported, options.cacheDirectory);
@@ -73,12 +73,31 @@ export async function buildRootfs(
   }
 }
 
-async function bootstrap(imagesDirectory: string, work: string, onProgress: (line: string) => void): Promise<string> {
-  const listed = await readFile(join(imagesDirectory, "base", "packages.txt"), "utf8");
-  const packages = listed
+/** The names in a folder's `packages.txt`, one a line; none where there is no such file. */
+export async function debianPackageNames(directory: string): Promise<string[]> {
+  const listed = await readFile(join(directory, "packages.txt"), "utf8").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return "";
+    throw cause;
+  });
+  const names = listed
     .split("\n")
     .map((line) => line.replace(/#.*/, "").trim())
     .filter((line) => line !== "");
+  const odd = names.find((name) => !/^[a-z0-9][a-z0-9+.-]+$/.test(name));
+  if (odd === undefined) return names;
+  throw new SallyportError("image-failed", `${join(directory, "packages.txt")} names ${JSON.stringify(odd)}`, {
+    next: "write one name of a Debian package a line",
+  });
+}
+
+/** Bootstraps the base's packages and `more` into a tar archive below `work`, hardened; gives its path. */
+export async function bootstrap(
+  imagesDirectory: string,
+  more: readonly string[],
+  work: string,
+  onProgress: (line: string) => void,
+): Promise<string> {
+  const packages = [...(await debianPackageNames(join(imagesDirectory, "base"))), ...more];
   const archive = join(work, "rootfs.tar");
   const aptOptions = join(work, "apt.conf");
   await writeFile(aptOptions, await hostAcquireOptions(), { mode: 0o600 });
@@ -116,7 +135,7 @@ async function bootstrap(imagesDirectory: string, work: string, onProgress: (lin
     },
   );
   if (end !== "") {
-    throw new SallyportError("image-failed", `the bootstrap of the base image ${end}: ${log.slice(-15).join("\n")}`, {
+    throw new SallyportError("image-failed", `the bootstrap of Debian's packages ${end}: ${log.slice(-15).join("\n")}`, {
       next: "check that this host's apt can reach a Debian mirror (`apt-get update`), then build again",
     });
   }
