@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type Docker from "dockerode";
 import { SallyportError } from "../../domain/error.ts";
-import { bootstrap, buildRootfs, debianPackageNames } from "./bootstrap.ts";
+import { bootstrap, buildRootfs, debianPackages } from "./bootstrap.ts";
 import { withBuildLock } from "./build-lock.ts";
 import { type BuiltImage, imageTag, imageWithInputs, inspectImage, labels } from "./built-image.ts";
 import { compareImages, type ImageDifference } from "./compare-images.ts";
@@ -110,12 +110,12 @@ async function makeUntagged(
   const parts: ContextParts = { packages: await installPackages(directory, cacheDirectory, onProgress) };
   if (!base) parts.file = { name: "node", path: nodeBinary() };
   const from = base?.digest ?? (await buildRootfs(docker, { imagesDirectory, cacheDirectory, onProgress, force }));
-  const debian = base ? await debianPackageNames(directory) : [];
-  const work = debian.length > 0 ? await makeTemporary(cacheDirectory) : undefined;
+  const debian = base ? await debianPackages(directory) : undefined;
+  const work = debian && debian.names.length > 0 ? await makeTemporary(cacheDirectory) : undefined;
   let digest: string;
   try {
-    if (work !== undefined) {
-      onProgress(`bootstrapping ${debian.join(", ")}`);
+    if (debian && work !== undefined) {
+      onProgress(`bootstrapping ${debian.names.join(", ")}`);
       const archive = await bootstrap(imagesDirectory, debian, work, onProgress);
       parts.file = { name: "debian.tar", path: join(work, "debian.tar") };
       await writeDebianLayer(docker, from, archive, parts.file.path);
