@@ -51,7 +51,8 @@ describe("the lines of a diff's new side", () => {
   test("a new file has all, a deleted one and one that only changed its mode have none", () => {
     const patch = gitDiff({ gone: "x\n" }, { gone: null, made: "a\nb\n" });
     expect(linesOf(patch, "made")).toEqual([1, 2]);
-    expect(diffLines(patch).has("gone")).toBe(false);
+    expect([...(diffLines(patch).get("gone") ?? [0])]).toEqual([]);
+    expect([...(diffLines(patch).get("gone")?.removed ?? [])]).toEqual([1]);
   });
 
   test("text inside a hunk that imitates headers is text", () => {
@@ -82,7 +83,8 @@ describe("the lines of a diff's new side", () => {
 
   test("a binary file has no lines", () => {
     const patch = gitDiff({ t: "a\n" }, { t: "b\n", bin: "\0\u0001+++ b/forged\n@@ -1 +1 @@\n" });
-    expect([...diffLines(patch).keys()]).toEqual(["t"]);
+    expect([...diffLines(patch).keys()].sort()).toEqual(["bin", "t"]);
+    expect(linesOf(patch, "bin")).toEqual([]);
   });
 
   test("every line that a real diff adds resolves, and none beyond the file's end", { timeout: 120_000 }, () => {
