@@ -35,33 +35,63 @@ const mostProblems = 20;
 /** The verdict in a body, or what is wrong with it. */
 export function checkVerdict(body: unknown, asked: Asked): { verdict: Verdict } | { problems: Problem[] } {
   const parsed = verdictSchema.safeParse(body);
-  const problems = parsed.success ? [...meaning(parsed.data, asked)] : parsed.error.issues.map(schemaProblem);
+  const problems = parsed.success
+    ? [...meaning(parsed.data, asked)]
+    : parsed.error.issues.flatMap((issue) => schemaProblems(issue as Issue));
   if (parsed.success && problems.length === 0) return { verdict: parsed.data };
   const fitted = problems.slice(0, mostProblems).map((one) => ({
     ...one,
-    at: cut(one.at, 200),
+    at: showName(one.at, 200),
     what: cut(one.what, 600),
     mend: cut(one.mend, 900),
   }));
   return { problems: fitted };
 }
 
-function schemaProblem(issue: { path: PropertyKey[]; message: string; code: string }): Problem {
-  const at = issue.path.map(String).join(".");
-  const pointer = /^criteria\.\d+\.evidence\.\d+$/.test(at);
-  const unknown = issue.code === "unrecognized_keys";
-  const mend = pointer
-    ? 'A pointer is exactly one of {"path": "src/a.js", "line": 12}, {"test": "its id"} and {"check": "A1.1"}.'
-    : unknown
-      ? "Leave out the keys that the form does not name."
-      : "Send it in the form of /case/verdict.schema.json; /case/README.md has an example.";
-  return {
-    at,
-    reason: "verdict-malformed",
-    what: showName(issue.message, 500),
-    mend,
-    ...(pointer ? { use: null } : {}),
-  };
+type Issue = { path: PropertyKey[]; message: string; code: string; keys?: readonly string[] };
+
+/** What each part of a verdict looks like, by where it stands; and what it can be where nothing better is known. */
+const forms: readonly (readonly [at: RegExp, form: string, use?: unknown])[] = [
+  [/^decision$/, '"approve", "reject" or "reject-hard"', "reject"],
+  [/^criteria$/, "a list with one answer for each criterion", []],
+  [/^criteria\.\d+$/, '{"id", "status", "evidence", "why"}', null],
+  [/^criteria\.\d+\.status$/, '"met", "unmet" or "unproven"', "unproven"],
+  [/^criteria\.\d+\.evidence$/, "a list of pointers; it may be empty", []],
+  [
+    /^criteria\.\d+\.evidence\.\d+$/,
+    'exactly one of {"path": "src/a.js", "line": 12}, {"test": "its id"} and {"check": "A1.1"}',
+    null,
+  ],
+  [/^criteria\.\d+\.why$/, "a text that is not empty"],
+  [/^refutations$/, "a list of what you tried; it may be empty in a rejection", []],
+  [/^refutations\.\d+$/, '{"tried", "how", "found", "detail"}', null],
+  [/^refutations\.\d+\.found$/, "true or false"],
+  [/^refutations\.\d+\.(?:how|detail)$/, "a text; it may be left out", null],
+  [/^feedback$/, "a list of what is to be mended", []],
+  [/^feedback\.\d+$/, '{"path", "line", "what", "why"}; path and line may be left out', null],
+  [/^feedback\.\d+\.(?:path|line|blocking|because)$/, "a path of the diff, a line number; it may be left out", null],
+];
+
+/** One problem for each thing that is not of the form; an unknown key is named by its place. */
+function schemaProblems({ path, message, code, keys = [] }: Issue): Problem[] {
+  const at = path.map(String).join(".");
+  const reason = "verdict-malformed";
+  // A key with a dot has no place of its own in this notation.
+  if (code === "unrecognized_keys" && keys.every((key) => /^[^.]{1,100}$/.test(key))) {
+    return keys.map((key) => ({
+      at: at === "" ? key : `${at}.${key}`,
+      reason,
+      what: `the form has no ${JSON.stringify(showName(key, 100))} here`,
+      mend: "Leave it out.",
+      use: null,
+    }));
+  }
+  const form = forms.find(([place]) => place.test(at));
+  const mend = form
+    ? `It is ${form[1]}.`
+    : "Send it in the form of /case/verdict.schema.json; /case/README.md has an example.";
+  const use = form?.[2];
+  return [{ at, reason, what: showName(message, 500), mend, ...(use === undefined ? {} : { use }) }];
 }
 
 function* meaning(verdict: Verdict, asked: Asked): Generator<Problem> {

@@ -23,18 +23,23 @@ export function readAnswer(text, subject) {
   const answer = {
     status: value.status,
     evidence: value.evidence.map(pointerOf),
-    why: value.why.trim().slice(0, most.why),
+    why: cut(value.why.trim(), most.why),
     refutations: value.refutations.map(({ tried, found, detail }) => ({
-      tried: tried.trim().slice(0, most.tried),
+      tried: cut(tried.trim(), most.tried),
       found,
-      detail: String(detail ?? "").slice(0, most.detail),
+      detail: cut(String(detail ?? ""), most.detail),
     })),
     ...(typeof value.blocking === "string" && value.blocking.trim() !== ""
-      ? { blocking: value.blocking.trim().slice(0, 1900) }
+      ? { blocking: cut(value.blocking.trim(), 1900) }
       : {}),
   };
   problems.push(...meaningProblems(answer, subject));
   return problems.length > 0 ? { problems } : { answer };
+}
+
+/** The start of a text. Half a character is no JSON that anybody takes. */
+function cut(text, limit) {
+  return text.slice(0, limit).toWellFormed();
 }
 
 function* shapeProblems(value) {

@@ -35,7 +35,7 @@ export async function judge(question, subject, { ask, rounds, say = () => {} }) 
     } catch (error) {
       // What a provider says of itself is for whoever runs this, and not for whoever mends the change.
       say(`${criterion.id}: no answer: ${error.message}`);
-      const detail = error.message.slice(0, mostDetail);
+      const detail = error.message.slice(0, mostDetail).toWellFormed();
       answer = unproven("its verifier got no answer that could be used");
       answer.refutations.push({ tried: "asking the model", found: false, detail });
     }
@@ -43,10 +43,13 @@ export async function judge(question, subject, { ask, rounds, say = () => {} }) 
     // What does not resolve is no evidence, whatever the status.
     const evidence = answer.evidence.filter((pointer) => unresolved(pointer, subject) === undefined);
     const { status, why, blocking } = answer;
-    criteria.push({ id: criterion.id, status, evidence, why: why.slice(0, 3900) });
+    criteria.push({ id: criterion.id, status, evidence, why: why.slice(0, 3900).toWellFormed() });
     if (blocking !== undefined) blocked.set(criterion.id, blocking);
     refutations.push(
-      ...answer.refutations.map((one) => ({ ...one, tried: `${criterion.id}: ${one.tried}`.slice(0, 1900) })),
+      ...answer.refutations.map((one) => ({
+        ...one,
+        tried: `${criterion.id}: ${one.tried}`.slice(0, 1900).toWellFormed(),
+      })),
     );
   }
   return verdictOf(question, subject, criteria, refutations.slice(0, 100), blocked);
@@ -88,8 +91,8 @@ function verdictOf(question, subject, criteria, refutations, blocked) {
     const place = evidence.find((pointer) => "path" in pointer) ?? {};
     feedback.push({
       ...place,
-      what: `${id} (${must}) is ${status}`.slice(0, 1900),
-      why: why.slice(0, 1900),
+      what: `${id} (${must}) is ${status}`.slice(0, 1900).toWellFormed(),
+      why: why.slice(0, 1900).toWellFormed(),
       ...(blocked.has(id) ? { blocking: true, because: blocked.get(id) } : {}),
     });
   }
@@ -134,7 +137,10 @@ export function mended(verdict, problems) {
 function withWords(feedback, criteria) {
   if (feedback.length > 0) return feedback;
   const open = criteria.filter((one) => one.status !== "met");
-  const said = open.map(({ id, status, why }) => ({ what: `${id} is ${status}`, why: why.slice(0, 1900) }));
+  const said = open.map(({ id, status, why }) => ({
+    what: `${id} is ${status}`,
+    why: why.slice(0, 1900).toWellFormed(),
+  }));
   return said.length > 0 ? said : [{ what: "the change is not approved", why: "its verifier's answers do not hold" }];
 }
 
