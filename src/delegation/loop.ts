@@ -20,6 +20,7 @@ import { chooseExecutor } from "./choose-executor.ts";
 import { escalateStuck } from "./escalate.ts";
 import { rejectWhole } from "./plan-whole.ts";
 import type { LoopTools, StopReason } from "./tools.ts";
+import { verifierTurnsOver } from "./verifier-turns.ts";
 
 /** Runs a delegation to its rest: an end state or `approved`. Aborting `signal` with a StopReason ends it. */
 export async function runDelegation(id: string, lane: number, tools: LoopTools, signal: AbortSignal): Promise<void> {
@@ -78,6 +79,13 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       });
       return;
     }
+    // Nobody could approve another attempt: its executor would only cost.
+    const turnsOver = made.length > 0 ? verifierTurnsOver(tools.record(id)) : undefined;
+    if (turnsOver !== undefined) {
+      const data = { attempt: made.length, what: turnsOver };
+      await tools.append({ type: "delegation.over-budget", delegation: id, data });
+      return;
+    }
     await chooseExecutor(id, number, place, tools);
     let outcome: AttemptOutcome;
     try {
@@ -89,7 +97,7 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       const failure = failureOf(thrown);
       await tools.append({ type: "attempt.failed", delegation: id, data: { attempt: number, ...failure } });
       // The next attempt would meet the same policy: it would only cost.
-      if (failure.code === "policy-invalid") throw thrown;
+      if (failure.code === "policy-invalid" || failure.code === "verifier-not-independent") throw thrown;
       continue;
     }
     if (await conclude(id, number, outcome, tools)) return;

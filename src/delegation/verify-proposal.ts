@@ -10,7 +10,9 @@ import { shownDiff } from "../gate/shown-diff.ts";
 import { askedOf, askVerifier, type MoreOfCase } from "../gate/verifier.ts";
 import type { AttemptOutcome } from "./attempt-outcome.ts";
 import type { AttemptPlace } from "./attempt-place.ts";
+import { type Party, partyOf, requireIndependence } from "./independence.ts";
 import type { LoopTools } from "./tools.ts";
+import { verifierTurnsOver } from "./verifier-turns.ts";
 
 /** Asks the verifier about a proposal whose tests and checks are green, and signs where its verdict holds. */
 export async function verifyProposal(
@@ -27,6 +29,9 @@ export async function verifyProposal(
   const patch = await place.quarantine.patch(place.base.tree, proposal.tree, limit);
   if (!patch.ok || !report || digestBytes(patch.patch) !== proposal.patch)
     throw new SallyportError("worktree-failed", "the proposal changed between collection and verification");
+  const turnsOver = verifierTurnsOver(record);
+  if (turnsOver !== undefined) return { is: "over-budget", what: turnsOver };
+  await independent(record, tools);
   const shown = await shownDiff(place.quarantine, place.base.tree, proposal.tree, limit);
   const more: MoreOfCase = { shown, review: await reviewOf(record, number, proposal, place) };
   const turn = await askVerifier(
@@ -67,6 +72,20 @@ export async function verifyProposal(
   const facts = await approvalFacts(tools.record(id), number, place.quarantine, record.ref);
   await tools.append({ type: "delegation.approved", delegation: id, data: approve(facts, tools.key, tools.now()) });
   return { is: "approved" };
+}
+
+/** That the verifier is independent of whoever really did the work, with the model that was really asked. */
+async function independent(record: Delegation, tools: LoopTools): Promise<void> {
+  const verifier = await tools.loadHarness(record.policy.verifier.harness);
+  const workers = record.plan?.combines
+    ? record.plan.combines.map(({ delegation }) => tools.record(delegation))
+    : [record];
+  const executors: Party[] = [];
+  for (const worker of workers) {
+    const model = worker.attempts.at(-1)?.model;
+    executors.push(partyOf(await tools.loadHarness(worker.executor), worker.images.executor, model));
+  }
+  requireIndependence(record.policy.verifier, [partyOf(verifier, record.images.verifier)], executors);
 }
 
 /** From the second turn on: what the verifier found last, and what has changed since the tree that it judged. */
