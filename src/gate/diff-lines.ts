@@ -2,7 +2,7 @@
 
 /** What a diff shows of one file. The set itself holds the numbers of the lines on the new side, context included. */
 export interface FileLines extends ReadonlySet<number> {
-  /** Those of them that the change made: added lines, and the neighbours of removed ones. */
+  /** Those of them that the change made: added lines, and the neighbours of lines that went without a replacement. */
   readonly changed: ReadonlySet<number>;
   /** The removed lines, by their number on the old side. */
   readonly removed: ReadonlySet<number>;
@@ -68,7 +68,11 @@ function readHunk(lines: readonly string[], start: number, into: Lines | undefin
   let at = Number(header[3]);
   let newLeft = Number(header[4] ?? 1);
   let i = start;
-  let afterRemoved = false;
+  // A pointer names lines of the result: where lines went and none came, the one before and the one after stand for them.
+  let removedAfter: number | undefined;
+  const gone = () => {
+    if (removedAfter !== undefined && into?.has(removedAfter)) into.changed.add(removedAfter);
+  };
   while ((oldLeft > 0 || newLeft > 0) && i + 1 < lines.length) {
     i++;
     const line = lines[i] ?? "";
@@ -76,14 +80,13 @@ function readHunk(lines: readonly string[], start: number, into: Lines | undefin
     if (mark === "\\") continue;
     if (mark === "-") {
       into?.removed.add(old);
-      // A pointer names lines of the result: the line before what was removed stands for it, and so does the one after.
-      if (into?.has(at - 1)) into.changed.add(at - 1);
-      afterRemoved = true;
+      removedAfter = at - 1;
     } else {
       into?.add(at);
       into?.texts.set(at, line.slice(1));
-      if (mark === "+" || afterRemoved) into?.changed.add(at);
-      afterRemoved = false;
+      if (mark === "+" || removedAfter !== undefined) into?.changed.add(at);
+      if (mark !== "+") gone();
+      removedAfter = undefined;
       at++;
       newLeft--;
     }
@@ -92,6 +95,7 @@ function readHunk(lines: readonly string[], start: number, into: Lines | undefin
       oldLeft--;
     }
   }
+  gone();
   return i;
 }
 

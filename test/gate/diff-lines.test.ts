@@ -68,6 +68,18 @@ describe("the lines of a diff's new side", () => {
     expect(linesOf(patch, "f")).toEqual([1]);
   });
 
+  test("changed are added lines, and the neighbours of those that went without a replacement", () => {
+    const ten = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+    const changed = (after: string) => [...(diffLines(gitDiff({ f: ten }, { f: after })).get("f")?.changed ?? [])];
+    expect(changed(ten.replace("5\n", "five\n"))).toEqual([5]);
+    expect(changed(ten.replace("5\n", ""))).toEqual([5, 4]);
+    expect(changed(ten.replace("1\n", ""))).toEqual([1]);
+    expect(changed(ten.replace("9\n", ""))).toEqual([8]);
+    expect(changed(ten.replace("5\n", "5\nmore\n"))).toEqual([6]);
+    const gone = diffLines(gitDiff({ f: ten }, { f: ten.replace("5\n6\n", "five\n") })).get("f");
+    expect([...(gone?.removed ?? [])]).toEqual([5, 6]);
+  });
+
   test("no newline at the end, on either side and on both", () => {
     expect(linesOf(gitDiff({ f: "a\nb" }, { f: "a\nc" }), "f")).toEqual([1, 2]);
     expect(linesOf(gitDiff({ f: "a\nb\n" }, { f: "a\nb" }), "f")).toEqual([1, 2]);

@@ -48,6 +48,7 @@ describe("everything less is a rejection, each with its reason", () => {
       withEvidence({ path: "src/sum.mjs", line: 4 }),
       ["verdict-unresolved"],
     ],
+    ["context beside a line that was replaced", withEvidence({ path: "src/sum.mjs", line: 1 }), ["verdict-unresolved"]],
     [
       "a removed line that is none",
       withEvidence({ path: "src/sum.mjs", line: 1, side: "old" }),
@@ -71,7 +72,6 @@ describe("everything less is a rejection, each with its reason", () => {
   test.each<[string, Evidence]>([
     ["a line of the diff's new side", { path: "src/sum.mjs", line: 3 }],
     ["a removed line", { path: "src/sum.mjs", line: 2, side: "old" }],
-    ["a context line, which says what was removed after it", { path: "src/sum.mjs", line: 1 }],
     ["a test that passed", { test: "works" }],
     ["a check that passed", { check: "A1.1" }],
   ])("and %s resolves", (_, pointer) => {

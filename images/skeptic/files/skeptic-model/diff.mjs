@@ -6,7 +6,7 @@ const hunkHead = /^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
 /**
  * Reads git's unified diff: `{ lines, cited, changed }`. `lines` are what is shown; `cited` maps a path to the set of its
  * line numbers that a pointer may name, `changed` to those of them that the change made: added lines, and the neighbours
- * of removed ones. The counts of a hunk's head say where it ends: its content may look like a head.
+ * of lines that went without a replacement. The counts of a hunk's head say where it ends: its content may look like a head.
  */
 export function readDiff(text) {
   const lines = [];
@@ -33,7 +33,10 @@ export function readDiff(text) {
     let oldLeft = Number(head[1] ?? 1);
     let newLeft = Number(head[3] ?? 1);
     let number = Number(head[2]);
-    let afterRemoved = false;
+    let removedAfter;
+    const gone = () => {
+      if (path !== undefined && cited.get(path).has(removedAfter)) changed.get(path).add(removedAfter);
+    };
     lines.push("hunk |");
     while ((oldLeft > 0 || newLeft > 0) && i + 1 < source.length) {
       i++;
@@ -42,18 +45,19 @@ export function readDiff(text) {
       const shown = visible(source[i].slice(1));
       if (mark === "-") {
         lines.push(`     - | ${shown}`);
-        if (path !== undefined && cited.get(path).has(number - 1)) changed.get(path).add(number - 1);
-        afterRemoved = true;
+        removedAfter = number - 1;
       } else {
         lines.push(`${String(number).padStart(5)} ${mark === "+" ? "+" : " "}| ${shown}`);
         if (path !== undefined) cited.get(path).add(number);
-        if (path !== undefined && (mark === "+" || afterRemoved)) changed.get(path).add(number);
-        afterRemoved = false;
+        if (path !== undefined && (mark === "+" || removedAfter !== undefined)) changed.get(path).add(number);
+        if (mark !== "+") gone();
+        removedAfter = undefined;
         number++;
         newLeft--;
       }
       if (mark !== "+") oldLeft--;
     }
+    gone();
   }
   return { lines, cited, changed };
 }
