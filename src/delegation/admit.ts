@@ -23,6 +23,7 @@ import { pathMatcher } from "../policy/paths.ts";
 import { type HostRepository, openHostRepository, resolveCommit } from "../worktree/host-repository.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
 import { credentialsIn, textsIn } from "./credentials.ts";
+import { partyOf, requireIndependence } from "./independence.ts";
 
 /** What a planner sends. */
 export interface DelegationRequest {
@@ -244,14 +245,12 @@ export async function admit(
   const policy = narrowPolicy(await tools.loadPolicy(brief.policy), brief);
   const executors = await Promise.all(candidatesOf(brief).map((name) => loadRole(tools, name, "executor")));
   const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
-  for (const executor of executors) {
-    // Who did the work does not judge it (ATTACKS V8).
-    if (executor.name === verifier.name) {
-      throw new SallyportError("policy-invalid", `${executor.name} would verify its own work`, {
-        next: "Name another executor in the brief, or another verifier in the policy.",
-      });
-    }
-  }
+  // Before any image is looked for: who would judge its own work needs none.
+  requireIndependence(
+    policy.verifier,
+    [partyOf(verifier)],
+    executors.map((one) => partyOf(one)),
+  );
   for (const harness of [...executors, verifier]) requireRoute(harness, policy);
   const candidates = await Promise.all(
     executors.map(async ({ name }) => ({ executor: name, image: await tools.findImage(name) })),
@@ -261,6 +260,8 @@ export async function admit(
     tester: await tools.findImage(policy.tests?.image ?? "base"),
     verifier: await tools.findImage(policy.verifier.harness),
   };
+  const parties = executors.map((one, index) => partyOf(one, candidates[index]?.image));
+  requireIndependence(policy.verifier, [partyOf(verifier, images.verifier)], parties);
   const quarantine = await tools.openQuarantine(repository);
   // What comes after other briefs meets files that only they make.
   if (!options.later) refuseIdlePatterns(brief, await quarantine.listPaths(await quarantine.treeOf(commit)));

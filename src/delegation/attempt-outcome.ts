@@ -3,6 +3,6 @@ import type { Finding } from "../domain/rejection.ts";
 
 export type AttemptOutcome =
   | { is: "approved" }
-  | { is: "rejected"; by: "host" | "verifier"; hard: boolean; findings: Finding[]; tree?: string }
+  | { is: "rejected"; by: "host" | "verifier"; hard: boolean; findings: Finding[]; tree?: string; notes?: Finding[] }
   | { is: "stuck"; by: "executor" | "host"; reason: string }
   | { is: "over-budget"; what: string };

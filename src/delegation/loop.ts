@@ -8,6 +8,7 @@ import { canonicalJson } from "../domain/canonical.ts";
 import { type Attempt, executorSpend, restingStates } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import { fitFindings } from "../gate/findings.ts";
+import { rejectionFingerprint } from "../gate/fingerprint.ts";
 import { withSetup } from "../gate/setup.ts";
 import { pathMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
@@ -19,6 +20,7 @@ import { chooseExecutor } from "./choose-executor.ts";
 import { escalateStuck } from "./escalate.ts";
 import { rejectWhole } from "./plan-whole.ts";
 import type { LoopTools, StopReason } from "./tools.ts";
+import { verifierTurnsOver } from "./verifier-turns.ts";
 
 /** Runs a delegation to its rest: an end state or `approved`. Aborting `signal` with a StopReason ends it. */
 export async function runDelegation(id: string, lane: number, tools: LoopTools, signal: AbortSignal): Promise<void> {
@@ -77,6 +79,13 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       });
       return;
     }
+    // Nobody could approve another attempt: its executor would only cost.
+    const turnsOver = made.length > 0 ? verifierTurnsOver(tools.record(id)) : undefined;
+    if (turnsOver !== undefined) {
+      const data = { attempt: made.length, what: turnsOver };
+      await tools.append({ type: "delegation.over-budget", delegation: id, data });
+      return;
+    }
     await chooseExecutor(id, number, place, tools);
     let outcome: AttemptOutcome;
     try {
@@ -88,7 +97,7 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       const failure = failureOf(thrown);
       await tools.append({ type: "attempt.failed", delegation: id, data: { attempt: number, ...failure } });
       // The next attempt would meet the same policy: it would only cost.
-      if (failure.code === "policy-invalid") throw thrown;
+      if (failure.code === "policy-invalid" || failure.code === "verifier-not-independent") throw thrown;
       continue;
     }
     if (await conclude(id, number, outcome, tools)) return;
@@ -112,9 +121,18 @@ async function conclude(id: string, attempt: number, outcome: AttemptOutcome, to
       await tools.append({ type: "delegation.over-budget", delegation: id, data: { attempt, what: outcome.what } });
       return true;
     case "rejected": {
-      const { by, hard, tree } = outcome;
+      const { by, hard, tree, notes } = outcome;
       const findings = fitFindings(outcome.findings);
-      const data = { attempt, by, hard, findings, ...(tree ? { tree } : {}) };
+      const fingerprint = rejectionFingerprint(findings, tools.record(id).attempts.at(-1)?.report);
+      const data = {
+        attempt,
+        by,
+        hard,
+        findings,
+        ...(notes ? { notes: fitFindings(notes) } : {}),
+        ...(tree ? { tree } : {}),
+        fingerprint,
+      };
       await tools.append({ type: "attempt.rejected", delegation: id, data });
       return false;
     }
@@ -130,16 +148,32 @@ async function restAfter(id: string, last: Attempt | undefined, tools: LoopTools
     await tools.append({ type: "delegation.rejected", delegation: id, data: { hard: true, message } });
     return true;
   }
+  const again = sameRejection(tools.record(id).attempts);
+  if (again !== undefined) {
+    await endStuck(id, last.number, again, tools);
+    return true;
+  }
   // The same tree again: feedback does not reach this executor, and another try would only cost (cost runaway on retry).
   const repeated = rejection.findings.find((finding) => finding.reason === "repeated-tree");
   if (!repeated) return false;
-  await tools.append({
-    type: "delegation.stuck",
-    delegation: id,
-    data: { attempt: last.number, reason: repeated.message, by: "host" },
-  });
-  await escalateStuck(id, tools);
+  await endStuck(id, last.number, repeated.message, tools);
   return true;
+}
+
+/** That an earlier attempt was rejected for the very same: the feedback does not help, and another try would only cost. */
+function sameRejection(attempts: readonly Attempt[]): string | undefined {
+  const last = attempts.at(-1);
+  const fingerprint = last?.rejection?.fingerprint;
+  if (fingerprint === undefined) return undefined;
+  const before = attempts.find((one) => one !== last && one.rejection?.fingerprint === fingerprint);
+  if (!before) return undefined;
+  const reasons = [...new Set(last?.rejection?.findings.map(({ reason }) => reason))].join(", ");
+  return `Attempt ${last?.number} was rejected for the same as attempt ${before.number} (${reasons}): another one would only cost.`;
+}
+
+async function endStuck(id: string, attempt: number, reason: string, tools: LoopTools): Promise<void> {
+  await tools.append({ type: "delegation.stuck", delegation: id, data: { attempt, reason, by: "host" } });
+  await escalateStuck(id, tools);
 }
 
 /** Thrown by `append` when the ledger takes nothing any more: then nothing further may be decided. */

@@ -21,6 +21,7 @@ import {
   resolveTarget,
 } from "./admit.ts";
 import { collectFacts } from "./collect-facts.ts";
+import { partyOf, requireIndependence } from "./independence.ts";
 import { inOrder } from "./plan-advance.ts";
 import { type BriefScope, lintPlan } from "./plan-lint.ts";
 
@@ -207,13 +208,14 @@ export async function admitWhole(
     },
   };
   const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
-  for (const { id, executor } of plan.briefs) {
-    // Who did the work does not judge it (ATTACKS V8).
-    if (!candidatesOf({ executor }).includes(verifier.name)) continue;
-    throw invalid(
-      `${verifier.name} executes ${id} and would verify the whole`,
-      "Name another verifier in the plan's policy.",
-    );
+  const image = await tools.findImage(policy.verifier.harness);
+  // Who did a part of the work does not judge the whole (ATTACKS V8).
+  for (const { admitted } of briefs) {
+    const images = admitted.candidates ?? [{ executor: "", image: admitted.images.executor }];
+    for (const [index, name] of candidatesOf(admitted.brief).entries()) {
+      const executor = partyOf(await tools.loadHarness(name), images[index]?.image);
+      requireIndependence(policy.verifier, [partyOf(verifier, image)], [executor]);
+    }
   }
   requireRoute(verifier, policy);
   return {
@@ -227,7 +229,7 @@ export async function admitWhole(
     briefDigest: digestValue(brief),
     images: {
       tester: await tools.findImage(policy.tests?.image ?? "base"),
-      verifier: await tools.findImage(policy.verifier.harness),
+      verifier: image,
     },
   };
 }

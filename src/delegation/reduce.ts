@@ -132,8 +132,8 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
         attempts: withAttempt(record, { verdict: event.data.verdict, verdictDigest: event.data.digest }),
       };
     case "attempt.rejected": {
-      const { by, hard, findings } = event.data;
-      return to("preparing", { attempts: withAttempt(record, { rejection: { by, hard, findings } }) });
+      const { attempt: _, tree: _tree, ...rejection } = event.data;
+      return to("preparing", { attempts: withAttempt(record, { rejection }) });
     }
     case "attempt.failed": {
       const { code, message } = event.data;

@@ -2,7 +2,6 @@
 import { exitCode } from "./error.ts";
 import type { EventData, Proposal } from "./event.ts";
 import type { Role } from "./identity.ts";
-import type { Finding } from "./rejection.ts";
 import type { StuckDetector } from "./stuck.ts";
 import type { TestReport } from "./test-report.ts";
 import type { Verdict } from "./verdict.ts";
@@ -70,7 +69,7 @@ export interface Attempt {
   reportDigest?: string;
   verdict?: Verdict;
   verdictDigest?: string;
-  rejection?: { by: "host" | "verifier"; hard: boolean; findings: Finding[] };
+  rejection?: Omit<EventData<"attempt.rejected">, "attempt" | "tree">;
   failure?: { code: string; message: string };
 }
 

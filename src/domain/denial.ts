@@ -99,6 +99,7 @@ export const verbDenials = [
   "report-malformed",
   "already-reported",
   "verdict-malformed",
+  "verdict-refused",
   "verdict-given",
   "already-answered",
   "refused-too-often",

@@ -23,6 +23,7 @@ export const errorCodes = {
   "repository-refused": exitCode.refused,
   "ref-refused": exitCode.refused,
   "policy-widened": exitCode.refused,
+  "verifier-not-independent": exitCode.refused,
   "mission-refused": exitCode.refused,
   "credential-in-brief": exitCode.refused,
   "secret-unavailable": exitCode.refused,

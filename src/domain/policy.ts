@@ -214,10 +214,36 @@ function testsOf(units: Units) {
 const settledTests = testsOf(settled);
 export type TestCommands = z.infer<typeof settledTests>;
 
-export const verifierChoice = z.strictObject({
-  harness: shortName.describe("The image that verifies."),
-  intent: z.boolean().describe("Whether it sees the brief's intent beside the acceptance criteria."),
-});
+function verifierOf(units: Units) {
+  return z.strictObject({
+    harness: shortName.describe("The image that verifies."),
+    intent: z.boolean().describe("Whether it sees the brief's intent beside the acceptance criteria."),
+    turns: z
+      .number()
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe("How many turns of a verifier a delegation may take, over all attempts. Left out: one an attempt."),
+    tokens: units.count
+      .optional()
+      .describe("Tokens of models that a delegation's verifiers may use, within the budget's."),
+    usd: units.money
+      .optional()
+      .describe("Dollars for models that a delegation's verifiers may use, within the budget's."),
+    independent: z
+      .enum(["image", "model"])
+      .optional()
+      .describe(
+        "What it may not share with the executor beside the harness. `image`: the image. `model`: the family of models too.",
+      ),
+    families: z
+      .record(modelGlob, shortName)
+      .optional()
+      .describe("The families of models whose names the host does not know: globs over names, each with its family."),
+  });
+}
+const settledVerifier = verifierOf(settled);
 
 export const expectation = z.strictObject({
   request: z
@@ -272,7 +298,7 @@ export const policyFile = z.strictObject({
   tests: testsOf(written)
     .optional()
     .describe("How the host tests a proposal. Replaces that of the extended policy whole."),
-  verifier: verifierChoice.partial().optional().describe("Who verifies; laid over key by key."),
+  verifier: verifierOf(written).partial().optional().describe("Who verifies; laid over key by key."),
   expect: z
     .array(expectation)
     .max(1000)
@@ -293,7 +319,7 @@ export const policy = z.strictObject({
   budget: settledBudget,
   stuck: settledStuck.partial().optional(),
   tests: settledTests.optional(),
-  verifier: verifierChoice,
+  verifier: settledVerifier,
 });
 export type Policy = z.infer<typeof policy>;
 

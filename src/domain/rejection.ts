@@ -26,6 +26,8 @@ export const rejectionReason = z.enum([
   "verdict-late",
   "verdict-killed",
   "verdict-malformed",
+  "verdict-contradictory",
+  "verdict-not-actionable",
   "verdict-incomplete",
   "verdict-unproven",
   "verdict-unmet",
@@ -46,5 +48,11 @@ export const finding = z.strictObject({
   line: z.number().int().positive().optional(),
   criterion: z.string().optional(),
   test: z.string().max(1000).optional(),
+  check: z.string().max(100).optional(),
+  place: z
+    .string()
+    .max(200)
+    .optional()
+    .describe("The text of that line without its spacing: what tells the place from its number, which moves."),
 });
 export type Finding = z.infer<typeof finding>;

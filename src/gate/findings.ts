@@ -15,5 +15,7 @@ export function fitFindings(findings: readonly Finding[]): Finding[] {
     message: cut(finding.message, 4000),
     ...(finding.path === undefined ? {} : { path: cut(printable(finding.path), 4200) }),
     ...(finding.test === undefined ? {} : { test: cut(finding.test, 1000) }),
+    ...(finding.check === undefined ? {} : { check: cut(finding.check, 100) }),
+    ...(finding.place === undefined ? {} : { place: cut(printable(finding.place), 200) }),
   }));
 }

@@ -5,51 +5,42 @@
 import type { Criterion } from "../domain/brief.ts";
 import type { Finding } from "../domain/rejection.ts";
 import type { TestReport } from "../domain/test-report.ts";
-import type { Evidence, Verdict } from "../domain/verdict.ts";
-import { statusOf } from "./compare-runs.ts";
+import type { Feedback, Verdict } from "../domain/verdict.ts";
 import type { DiffLines } from "./diff-lines.ts";
+import { onlyContext, placeOf, unresolved } from "./evidence.ts";
 import { fitFindings } from "./findings.ts";
+import { countsAgain, type Review } from "./review.ts";
+import { readShown } from "./show-text.ts";
+
+export { unresolved } from "./evidence.ts";
 
 export interface Judgement {
   approved: boolean;
   hard: boolean;
   findings: Finding[];
+  /** What was said and does not reject: new, and about code that has not changed since the last verdict. */
+  notes?: Finding[];
 }
 
-/** Why a pointer does not hold, or undefined when it does. */
-export function unresolved(pointer: Evidence, lines: DiffLines, report: TestReport): string | undefined {
-  if ("path" in pointer) {
-    const file = lines.get(pointer.path);
-    if (!file) return `${pointer.path} is not in the diff`;
-    return file.has(pointer.line) ? undefined : `${pointer.path}:${pointer.line} is not a line of the diff's new side`;
-  }
-  if ("test" in pointer) {
-    const status = report.proposal && statusOf(report.proposal.tests, pointer.test);
-    if (status === undefined) return `the report has no test "${pointer.test}"`;
-    if (report.flaky?.includes(pointer.test)) return `test "${pointer.test}" does not always end the same`;
-    if (report.unproven.includes(pointer.test)) return `test "${pointer.test}" passes without the change too`;
-    return status === "passed" ? undefined : `test "${pointer.test}" ${status}`;
-  }
-  const check = report.checks.find((c) => c.id === pointer.check);
-  if (!check) return `the report has no check "${pointer.check}"`;
-  return check.ok ? undefined : `check "${pointer.check}" failed`;
-}
-
-function verifierFeedback(verdict: Verdict): Finding[] {
-  return verdict.feedback.map((item) => ({
-    reason: verdict.decision === "reject-hard" ? ("verdict-reject-hard" as const) : ("verdict-reject" as const),
+function findingOf(item: Feedback, verdict: Verdict, lines: DiffLines): Finding {
+  const path = item.path === undefined || lines.has(item.path) ? item.path : readShown(item.path);
+  const place = placeOf(item.path, item.line, lines);
+  return {
+    reason: verdict.decision === "reject-hard" ? "verdict-reject-hard" : "verdict-reject",
     message: `${item.what} ${item.why}`,
-    ...(item.path ? { path: item.path } : {}),
+    ...(path ? { path } : {}),
     ...(item.line ? { line: item.line } : {}),
-  }));
+    ...(place ? { place } : {}),
+  };
 }
 
-/** Decides on a verdict against the criteria, the diff and the test report. */
+/** Decides on a verdict against the criteria, the diff as it was shown, the test report and, in a review, the delta. */
 export function judge(
   verdict: Verdict,
   criteria: readonly Criterion[],
   lines: DiffLines,
   report: TestReport,
+  review?: Review,
 ): Judgement {
   const rejected = (findings: Finding[], hard = false): Judgement => ({
     approved: false,
@@ -84,32 +75,35 @@ export function judge(
         ...about,
       });
     } else {
-      for (const pointer of answer.evidence) {
-        const why = unresolved(pointer, lines, report);
-        if (why)
-          findings.push({
-            reason: "verdict-unresolved",
-            message: `${criterion.id}: its evidence does not hold: ${why}.`,
-            ...about,
-          });
-      }
+      const wrong = answer.evidence.flatMap((pointer) => unresolved(pointer, lines, report) ?? []);
+      for (const why of wrong)
+        findings.push({
+          reason: "verdict-unresolved",
+          message: `${criterion.id}: its evidence does not hold: ${why}.`,
+          ...about,
+        });
+      if (wrong.length === 0 && onlyContext(answer.evidence, lines))
+        findings.push({
+          reason: "verdict-unresolved",
+          message: `${criterion.id}: all its evidence is code that the change left as it was.`,
+          ...about,
+        });
     }
   }
   if (verdict.decision !== "approve") {
-    const feedback = verifierFeedback(verdict);
-    const all = [...feedback, ...findings];
     const hard = verdict.decision === "reject-hard";
-    return rejected(
-      all.length > 0
-        ? all
-        : [
-            {
-              reason: hard ? "verdict-reject-hard" : "verdict-reject",
-              message: "The verifier rejects without saying why.",
-            },
-          ],
-      hard,
-    );
+    const counts = (item: Feedback) => review === undefined || countsAgain(item, review);
+    const said = verdict.feedback.filter(counts).map((item) => findingOf(item, verdict, lines));
+    const notes = verdict.feedback.filter((item) => !counts(item)).map((item) => findingOf(item, verdict, lines));
+    const all = [...said, ...findings];
+    const silent: Finding = {
+      reason: hard ? "verdict-reject-hard" : "verdict-reject",
+      message: "The verifier rejects without saying why.",
+    };
+    return {
+      ...rejected(all.length > 0 ? all : [silent], hard),
+      ...(notes.length > 0 ? { notes: fitFindings(notes) } : {}),
+    };
   }
   if (verdict.refutations.length === 0) {
     findings.push({

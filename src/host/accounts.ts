@@ -21,6 +21,11 @@ export function accountsFor(
     const accounts: BudgetAccount[] = [
       { id: `delegation:${record.id}`, whose: "this delegation", rule: "budget", tokens, usd },
     ];
+    const { verifier } = record.policy;
+    if (role.role === "verifier" && (verifier.tokens !== undefined || verifier.usd !== undefined)) {
+      const { tokens: most, usd: money } = verifier;
+      accounts.push({ id: `verifier:${record.id}`, whose: "its verifier", rule: "verifier", tokens: most, usd: money });
+    }
     const plan = planAccount(record.id);
     if (plan) accounts.push(plan);
     const { executor } = record;

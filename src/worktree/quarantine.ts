@@ -47,6 +47,9 @@ export interface CommitPlan {
  */
 export const byteExactAttributes = "* -text -eol -ident -filter -working-tree-encoding -crlf\n";
 
+/** What a patch for reading shows around a change: so many lines, or the function that it is in. */
+export type PatchView = { context: number | "function" };
+
 export interface Quarantine {
   readonly repository: HostRepository;
   /** The daemon's own git directory. */
@@ -58,11 +61,16 @@ export interface Quarantine {
   readBlob(name: string, maxBytes?: number): Promise<Buffer>;
   /** What differs between two trees, without rename detection. */
   changes(fromTree: string, toTree: string): Promise<Change[]>;
-  /** The patch between two trees, cut at `maxBytes`: then `bytes` says how many there were at least. */
+  /**
+   * The patch between two trees, cut at `maxBytes`: then `bytes` says how many there were at least. Without `view` it is
+   * the one that digests name. A view is for reading: with so many lines of context, or whole functions, and without the
+   * bytes of binary files.
+   */
   patch(
     fromTree: string,
     toTree: string,
     maxBytes: number,
+    view?: PatchView,
   ): Promise<{ ok: true; patch: Buffer } | { ok: false; bytes: number }>;
   /** A tree with some paths put or taken away. Errors: `git-failed` for a path that git refuses. */
   compose(baseTree: string, overrides: readonly Override[]): Promise<string>;
@@ -198,18 +206,19 @@ export async function openQuarantine(options: { directory: string; repository: H
     return parseRaw(splitNul(stdout));
   }
 
-  async function patch(fromTree: string, toTree: string, maxBytes: number) {
+  async function patch(fromTree: string, toTree: string, maxBytes: number, view?: PatchView) {
     const args = [
       "diff-tree",
       "-r",
       "-p",
       "--full-index",
-      "--binary",
+      ...(view === undefined ? ["--binary"] : []),
       "--no-renames",
       "--no-ext-diff",
       "--no-textconv",
       "--no-color",
-      "--unified=3",
+      `--unified=${typeof view?.context === "number" ? view.context : 3}`,
+      ...(view?.context === "function" ? ["--function-context"] : []),
       "--inter-hunk-context=0",
       "--diff-algorithm=myers",
       "--no-indent-heuristic",

@@ -161,7 +161,9 @@ describe("a brief that is not one", () => {
 
   test("an executor that would verify its own work", async () => {
     const verifiedBy = (name: string) => ({ policy: { verifier: { harness: name, intent: true } } });
-    expect(await refusal(request(), verifiedBy("worker"))).toMatch(/policy-invalid: worker would verify its own work/);
+    expect(await refusal(request(), verifiedBy("worker"))).toMatch(
+      /verifier-not-independent: worker would verify its own work/,
+    );
     expect(await refusal(request(), verifiedBy("another"))).toBe("admitted");
   });
 

@@ -37,6 +37,7 @@ afterAll(async () => {
   await rig?.close();
 });
 
+const feedback = [{ path: "src/sum.mjs", line: 1, what: "It overflows.", why: "Large numbers." }];
 const verdictOf = (change: object = {}) => ({
   ...approval(change),
   criteria: [{ id: "A1", status: "met", evidence: [{ path: "src/sum.mjs", line: 1 }], why: "it adds" }],
@@ -161,13 +162,13 @@ describe("one delegation on real sandboxes", () => {
     ],
     [
       "the same tree again: stuck, not another attempt",
-      { executor: fix, verdict: verdictOf({ decision: "reject" }) },
+      { executor: fix, verdict: verdictOf({ decision: "reject", feedback }) },
       "stuck",
       ["verdict-reject", "repeated-tree"],
     ],
     [
       "rejected hard: no other attempt",
-      { executor: fix, verdict: verdictOf({ decision: "reject-hard" }) },
+      { executor: fix, verdict: verdictOf({ decision: "reject-hard", feedback }) },
       "rejected-hard",
       ["verdict-reject-hard"],
     ],

@@ -60,7 +60,8 @@ it("leaves a criterion unproven when its model never answers in form", async () 
   expect(rig.model.requestsOf("case-garbage")).toHaveLength(3);
 }, 120_000);
 
-it("gives no verdict when its model is silent, and the host rejects", async () => {
+it("proves nothing when its model is silent, and says so to the auditor", async () => {
   const d = await judged("case-silent", [{ status: 401, text: "no" }]);
-  expect([d.state, reasons(d)]).toEqual(["rejected", ["verdict-missing"]]);
+  expect([d.state, reasons(d)]).toEqual(["rejected", ["verdict-reject", "verdict-unproven"]]);
+  expect(d.attempts[0]?.verdict?.refutations[0]?.detail).toContain("401");
 }, 120_000);

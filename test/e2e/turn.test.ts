@@ -177,7 +177,7 @@ grep -q "use Math.round, not ceil" /brief/brief.json && grep -q Math.ceil src/mo
 
   it("ends as rejected when they are used up, exit 1", async () => {
     const repository = host.repository();
-    const instructions = "#!attempt 1\necho 1 > src/new.js\n#!attempt 2\necho 2 > src/new.js";
+    const instructions = "#!attempt 1\necho 1 > outside.txt\n#!attempt 2\nrm outside.txt; echo 2 > src/new.js";
     const said = await host.cli(
       "delegate",
       host.brief({ intent: "verdict reject", instructions }),
@@ -207,6 +207,12 @@ grep -q "use Math.round, not ceil" /brief/brief.json && grep -q Math.ceil src/mo
     expect([d.state, d.attempts.length]).toEqual(["stuck", 2]);
     expect(reasons(d)).toContain("repeated-tree");
     expect(d.sandboxes.filter((s) => s.role === "verifier")).toHaveLength(1);
+  });
+
+  it("ends as stuck where another tree is rejected for the same", async () => {
+    const instructions = "#!attempt 1\necho 1 > src/new.js\n#!attempt 2\necho 2 > src/new.js";
+    const d = await host.turn(host.repository(), { intent: "verdict reject", instructions });
+    expect([d.state, d.stuckBy, d.attempts.length]).toEqual(["stuck", "host", 2]);
   });
 
   it("ends as stuck on the executor's own word, exit 3", async () => {

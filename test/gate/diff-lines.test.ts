@@ -51,7 +51,8 @@ describe("the lines of a diff's new side", () => {
   test("a new file has all, a deleted one and one that only changed its mode have none", () => {
     const patch = gitDiff({ gone: "x\n" }, { gone: null, made: "a\nb\n" });
     expect(linesOf(patch, "made")).toEqual([1, 2]);
-    expect(diffLines(patch).has("gone")).toBe(false);
+    expect([...(diffLines(patch).get("gone") ?? [0])]).toEqual([]);
+    expect([...(diffLines(patch).get("gone")?.removed ?? [])]).toEqual([1]);
   });
 
   test("text inside a hunk that imitates headers is text", () => {
@@ -65,6 +66,18 @@ describe("the lines of a diff's new side", () => {
     const patch = gitDiff({ f: "-- a/other.txt\n++ b/other.txt\none\n" }, { f: "one\n", z: "z\n" });
     expect([...diffLines(patch).keys()].sort()).toEqual(["f", "z"]);
     expect(linesOf(patch, "f")).toEqual([1]);
+  });
+
+  test("changed are added lines, and the neighbours of those that went without a replacement", () => {
+    const ten = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+    const changed = (after: string) => [...(diffLines(gitDiff({ f: ten }, { f: after })).get("f")?.changed ?? [])];
+    expect(changed(ten.replace("5\n", "five\n"))).toEqual([5]);
+    expect(changed(ten.replace("5\n", ""))).toEqual([5, 4]);
+    expect(changed(ten.replace("1\n", ""))).toEqual([1]);
+    expect(changed(ten.replace("9\n", ""))).toEqual([8]);
+    expect(changed(ten.replace("5\n", "5\nmore\n"))).toEqual([6]);
+    const gone = diffLines(gitDiff({ f: ten }, { f: ten.replace("5\n6\n", "five\n") })).get("f");
+    expect([...(gone?.removed ?? [])]).toEqual([5, 6]);
   });
 
   test("no newline at the end, on either side and on both", () => {
@@ -82,7 +95,8 @@ describe("the lines of a diff's new side", () => {
 
   test("a binary file has no lines", () => {
     const patch = gitDiff({ t: "a\n" }, { t: "b\n", bin: "\0\u0001+++ b/forged\n@@ -1 +1 @@\n" });
-    expect([...diffLines(patch).keys()]).toEqual(["t"]);
+    expect([...diffLines(patch).keys()].sort()).toEqual(["bin", "t"]);
+    expect(linesOf(patch, "bin")).toEqual([]);
   });
 
   test("every line that a real diff adds resolves, and none beyond the file's end", { timeout: 120_000 }, () => {

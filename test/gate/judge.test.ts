@@ -35,7 +35,7 @@ describe("everything less is a rejection, each with its reason", () => {
     ["an unproven criterion", approval({ criteria: [{ ...met1, status: "unproven" }, met2] }), ["verdict-unproven"]],
     ["met without evidence", withEvidence(), ["verdict-unproven"]],
     ["a file that is not in the diff", withEvidence({ path: "src/other.mjs", line: 2 }), ["verdict-unresolved"]],
-    ["a line that is not in the diff", withEvidence({ path: "src/sum.mjs", line: 4 }), ["verdict-unresolved"]],
+    ["a line that is not in the diff", withEvidence({ path: "src/sum.mjs", line: 5 }), ["verdict-unresolved"]],
     ["a test that is not in the report", withEvidence({ test: "dreamt" }), ["verdict-unresolved"]],
     ["a test that failed", withEvidence({ test: "breaks" }), ["verdict-unresolved"]],
     ["a test that was skipped", withEvidence({ test: "rests" }), ["verdict-unresolved"]],
@@ -43,6 +43,17 @@ describe("everything less is a rejection, each with its reason", () => {
     ["a check that is not in the report", withEvidence({ check: "A7.1" }), ["verdict-unresolved"]],
     ["a check that failed", withEvidence({ check: "A1.2" }), ["verdict-unresolved"]],
     ["a name that every object has", withEvidence({ test: "constructor" }), ["verdict-unresolved"]],
+    [
+      "context that was there before, and nothing else",
+      withEvidence({ path: "src/sum.mjs", line: 4 }),
+      ["verdict-unresolved"],
+    ],
+    ["context beside a line that was replaced", withEvidence({ path: "src/sum.mjs", line: 1 }), ["verdict-unresolved"]],
+    [
+      "a removed line that is none",
+      withEvidence({ path: "src/sum.mjs", line: 1, side: "old" }),
+      ["verdict-unresolved"],
+    ],
     ["one bad pointer among good ones", withEvidence({ test: "works" }, { test: "dreamt" }), ["verdict-unresolved"]],
     ["no attempt to refute", approval({ refutations: [] }), ["verdict-without-refutation"]],
     [
@@ -60,7 +71,7 @@ describe("everything less is a rejection, each with its reason", () => {
 
   test.each<[string, Evidence]>([
     ["a line of the diff's new side", { path: "src/sum.mjs", line: 3 }],
-    ["a context line", { path: "src/sum.mjs", line: 1 }],
+    ["a removed line", { path: "src/sum.mjs", line: 2, side: "old" }],
     ["a test that passed", { test: "works" }],
     ["a check that passed", { check: "A1.1" }],
   ])("and %s resolves", (_, pointer) => {
@@ -76,7 +87,13 @@ describe("a rejection", () => {
     const { approved, hard, findings } = judge(approval({ decision: "reject", feedback }), criteria, lines, green);
     expect([approved, hard]).toEqual([false, false]);
     expect(findings).toEqual([
-      { reason: "verdict-reject", message: "It overflows. Large numbers.", path: "src/sum.mjs", line: 2 },
+      {
+        reason: "verdict-reject",
+        message: "It overflows. Large numbers.",
+        path: "src/sum.mjs",
+        line: 2,
+        place: "a +",
+      },
     ]);
   });
 

@@ -54,11 +54,12 @@ export const patch = `diff --git a/src/sum.mjs b/src/sum.mjs
 index 1111111111111111111111111111111111111111..2222222222222222222222222222222222222222 100644
 --- a/src/sum.mjs
 +++ b/src/sum.mjs
-@@ -1,2 +1,3 @@
+@@ -1,3 +1,4 @@
  export const sum = (a, b) =>
 -  a - b;
 +  a +
 +  b;
+ // end
 `;
 
 export function approval(change: Partial<Verdict> = {}): Verdict {

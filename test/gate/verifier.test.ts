@@ -60,7 +60,12 @@ async function turn(
   };
   const told = await askVerifier(
     context,
-    briefOf({ accept: [{ id: "A1", must: "it adds", checks: [{ test: "hidden 91c2" }] }] }),
+    briefOf({
+      accept: [
+        { id: "A1", must: "it adds", checks: [{ test: "hidden 91c2" }] },
+        { id: "A2", must: "it is tested", checks: [] },
+      ],
+    }),
     Buffer.from(patch),
     reportOf(),
   );
@@ -76,7 +81,8 @@ describe("a verdict", () => {
 
   test("the first valid one counts: malformed ones can be mended, later ones are refused", async () => {
     const from = verbs().length;
-    const reject = { ...approval(), decision: "reject" };
+    const feedback = [{ what: "It overflows.", why: "Large numbers." }];
+    const reject = { ...approval(), decision: "reject", feedback };
     const told =
       await turn(`await post({ decision: "approve" }); await post(null, "{"); await post({ ...good, extra: 1 });
       await post(${JSON.stringify(reject)}); await post(good);`);
@@ -145,7 +151,14 @@ describe("the verifier sees", () => {
     JSON.parse((await turn(tell(expression), change)).verdict?.refutations[0]?.tried ?? "null") as unknown;
 
   test("the diff, the report and the question, and nothing else", async () => {
-    expect(await said('readdirSync("/case").sort()')).toEqual(["diff.patch", "question.json", "report.json"]);
+    expect(await said('readdirSync("/case").sort()')).toEqual([
+      "README.md",
+      "diff.patch",
+      "diff.txt",
+      "question.json",
+      "report.json",
+      "verdict.schema.json",
+    ]);
     expect(await said('readFileSync("/case/diff.patch", "utf8")')).toBe(patch);
     expect(await said('["/workspace", "/worktree", "/brief"].flatMap((folder) => readdirSync(folder))')).toEqual([]);
   });
@@ -153,12 +166,14 @@ describe("the verifier sees", () => {
   test("the intent only where the policy says so, and no check, instruction or executor", async () => {
     const question = (change: Partial<Policy>) =>
       said('JSON.parse(readFileSync("/case/question.json", "utf8"))', change);
-    expect(await question({})).toEqual({ intent: briefOf().intent, accept: [{ id: "A1", must: "it adds" }] });
-    expect(await question({ verifier: { harness: "skeptic", intent: false } })).toEqual({
-      accept: [{ id: "A1", must: "it adds" }],
-    });
+    const accept = [
+      { id: "A1", must: "it adds" },
+      { id: "A2", must: "it is tested" },
+    ];
+    expect(await question({})).toEqual({ intent: briefOf().intent, accept });
+    expect(await question({ verifier: { harness: "skeptic", intent: false } })).toEqual({ accept });
     const all =
-      '["question.json", "report.json", "diff.patch"].map((name) => readFileSync(`/case/${name}`, "utf8")).join() + JSON.stringify(process.env)';
+      'readdirSync("/case").map((name) => readFileSync(`/case/${name}`, "utf8")).join() + JSON.stringify(process.env)';
     const seen = await said(
       `["hidden 91c2", "scripted", "Change src/sum.mjs", "d-aaaaaaaaaaaaaaaa"].map((word) => (${all}).includes(word))`,
     );

@@ -6,7 +6,7 @@ import { accountsFor, planAccount } from "../../src/host/accounts.ts";
 const record = {
   id: "d-1",
   executor: "pi",
-  policy: { budget: { tokens: 5, usd: 7 } },
+  policy: { budget: { tokens: 5, usd: 7 }, verifier: { harness: "skeptic" } },
   brief: { executor: "pi" },
 } as unknown as Delegation;
 const store = {
@@ -55,4 +55,13 @@ test("a delegation of a plan counts on the plan's budget too, where it caps toke
   ]);
   expect(of("p-2").map(({ id }) => id)).toEqual(["delegation:d-1"]);
   expect(of(undefined).map(({ id }) => id)).toEqual(["delegation:d-1"]);
+});
+
+test("a verifier counts on its own account too, where the policy caps what judging may cost", () => {
+  const verifier = { harness: "skeptic", tokens: 3, usd: 4 };
+  const capped = { ...record, policy: { ...record.policy, verifier } } as unknown as Delegation;
+  const accounts = accountsFor(hostConfig.parse({ version: 1 }), { record: () => capped });
+  const own = { id: "verifier:d-1", rule: "verifier", tokens: 3, usd: 4 };
+  expect(accounts({ role: "verifier", delegation: "d-1" }, now)).toMatchObject([{ id: "delegation:d-1" }, own]);
+  expect(accounts({ role: "executor", delegation: "d-1" }, now)).toHaveLength(1);
 });

@@ -1,6 +1,6 @@
 /** How much of what a patch adds was run by the tests: a claim of the code under test, shown and never decided on. Pure. */
 import type { TestReport } from "../../domain/test-report.ts";
-import { addedLines } from "../diff-lines.ts";
+import { diffLines } from "../diff-lines.ts";
 import { type CoverageForm, type CoveredLines, readCoverage } from "./lines.ts";
 
 export type ChangedCoverage = NonNullable<TestReport["coverage"]>;
@@ -23,7 +23,7 @@ export function changedCoverage(
   let lines = 0;
   let covered = 0;
   const uncovered: ChangedCoverage["uncovered"] = [];
-  for (const [path, added] of addedLines(patch)) {
+  for (const [path, { added }] of diffLines(patch)) {
     const ran = ofPath(measured, path);
     if (!ran) continue;
     const missed: number[] = [];

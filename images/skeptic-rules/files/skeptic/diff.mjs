@@ -65,7 +65,7 @@ function pathsOfHead(line) {
 }
 
 function sidePath(text) {
-  const path = unquote(text.replace(/\t$/, ""));
+  const path = asWritten(unquote(text.replace(/\t$/, "")));
   return path === "/dev/null" ? null : path.replace(/^[ab]\//, "");
 }
 
@@ -80,6 +80,13 @@ function unquote(text) {
     else bytes.push(...Buffer.from(plain, "utf8"));
   }
   return Buffer.from(bytes).toString("utf8");
+}
+
+/** What the host showed by its number, such as U+202E between white square brackets, as the character that it was. */
+function asWritten(text) {
+  return text
+    .replace(/\u27e6U\+([0-9A-F]{4,6})\u27e7/g, (_, code) => String.fromCodePoint(Number.parseInt(code, 16)))
+    .replace(/\u27e60x[0-9A-F]{2}\u27e7/g, "\ufffd");
 }
 
 function parseHunk(lines, start) {
@@ -100,7 +107,7 @@ function parseHunk(lines, start) {
       continue;
     }
     if (kind !== "+" && kind !== "-" && kind !== " ") throw new Error(`line ${at + 1} cuts a hunk short`);
-    hunk.lines.push({ kind, text: (line ?? "").slice(1), oldLine, newLine });
+    hunk.lines.push({ kind, text: asWritten((line ?? "").slice(1)), oldLine, newLine });
     if (kind !== "+") [oldLine, oldLeft] = [oldLine + 1, oldLeft - 1];
     if (kind !== "-") [newLine, newLeft] = [newLine + 1, newLeft - 1];
     at += 1;

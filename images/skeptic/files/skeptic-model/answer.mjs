@@ -23,15 +23,23 @@ export function readAnswer(text, subject) {
   const answer = {
     status: value.status,
     evidence: value.evidence.map(pointerOf),
-    why: value.why.trim().slice(0, most.why),
+    why: cut(value.why.trim(), most.why),
     refutations: value.refutations.map(({ tried, found, detail }) => ({
-      tried: tried.trim().slice(0, most.tried),
+      tried: cut(tried.trim(), most.tried),
       found,
-      detail: String(detail ?? "").slice(0, most.detail),
+      detail: cut(String(detail ?? ""), most.detail),
     })),
+    ...(typeof value.blocking === "string" && value.blocking.trim() !== ""
+      ? { blocking: cut(value.blocking.trim(), 1900) }
+      : {}),
   };
   problems.push(...meaningProblems(answer, subject));
   return problems.length > 0 ? { problems } : { answer };
+}
+
+/** The start of a text. Half a character is no JSON that anybody takes. */
+function cut(text, limit) {
+  return text.slice(0, limit).toWellFormed();
 }
 
 function* shapeProblems(value) {
@@ -66,7 +74,7 @@ function pointerOf(one) {
 }
 
 /** What contradicts itself, or points to what is not there. */
-function* meaningProblems({ status, evidence, refutations }, subject) {
+function* meaningProblems({ status, evidence, refutations, blocking }, subject) {
   const found = refutations.some((one) => one.found);
   if (status === "met") {
     if (subject.diff.left > 0) yield 'not all of the diff was shown: the status cannot be "met"';
@@ -77,8 +85,26 @@ function* meaningProblems({ status, evidence, refutations }, subject) {
       const why = unresolved(pointer, subject);
       if (why !== undefined) yield why;
     }
+    if (evidence.length > 0 && evidence.every((pointer) => isContext(pointer, subject))) {
+      yield 'all of the evidence is code that the change left as it was: point to a line with "+", a test or a check';
+    }
   }
   if (status === "unmet" && !found) yield '"unmet" needs an attempt that found something';
+  if (status === "unmet" && blocking === undefined && isLate(evidence, subject)) {
+    yield 'this is new, and about code that has not changed since the last verdict: where it must be mended all the same, add "blocking": "why"';
+  }
+}
+
+/** A line that was there before the change and is still. */
+function isContext(pointer, { diff }) {
+  return "path" in pointer && !diff.changed.get(pointer.path)?.has(pointer.line);
+}
+
+/** Whether something is said of a place that could have been said before: neither changed since, nor found then. */
+function isLate(evidence, { review, diff }) {
+  const place = evidence.find((pointer) => "path" in pointer && diff.cited.get(pointer.path)?.has(pointer.line));
+  if (review === undefined || place === undefined) return false;
+  return !review.delta.get(place.path)?.has(place.line) && !review.findings.some(({ path }) => path === place.path);
 }
 
 /** Why a pointer shows nothing, or undefined when it resolves: the same rules as the host's. */

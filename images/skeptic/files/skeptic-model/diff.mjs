@@ -4,12 +4,14 @@
 const hunkHead = /^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
 
 /**
- * Reads git's unified diff: `{ lines, cited }`. `lines` are what is shown; `cited` maps a path to the set of its line
- * numbers that a pointer may name. The counts of a hunk's head say where it ends: its content may look like a head.
+ * Reads git's unified diff: `{ lines, cited, changed }`. `lines` are what is shown; `cited` maps a path to the set of its
+ * line numbers that a pointer may name, `changed` to those of them that the change made: added lines, and the neighbours
+ * of lines that went without a replacement. The counts of a hunk's head say where it ends: its content may look like a head.
  */
 export function readDiff(text) {
   const lines = [];
   const cited = new Map();
+  const changed = new Map();
   const source = text.split("\n");
   let path;
   for (let i = 0; i < source.length; i++) {
@@ -20,7 +22,10 @@ export function readDiff(text) {
       if (line.startsWith("+++ ")) {
         const name = unquoted(line.slice(4).replace(/\t$/, ""));
         path = name.startsWith("b/") ? name.slice(2) : undefined;
-        if (path !== undefined) cited.set(path, new Set());
+        if (path !== undefined) {
+          cited.set(path, new Set());
+          changed.set(path, new Set());
+        }
       }
       if (line !== "") lines.push(`file | ${visible(line)}`);
       continue;
@@ -28,23 +33,33 @@ export function readDiff(text) {
     let oldLeft = Number(head[1] ?? 1);
     let newLeft = Number(head[3] ?? 1);
     let number = Number(head[2]);
+    let removedAfter;
+    const gone = () => {
+      if (path !== undefined && cited.get(path).has(removedAfter)) changed.get(path).add(removedAfter);
+    };
     lines.push("hunk |");
     while ((oldLeft > 0 || newLeft > 0) && i + 1 < source.length) {
       i++;
       const mark = source[i][0] ?? " ";
       if (mark === "\\") continue;
       const shown = visible(source[i].slice(1));
-      if (mark === "-") lines.push(`     - | ${shown}`);
-      else {
+      if (mark === "-") {
+        lines.push(`     - | ${shown}`);
+        removedAfter = number - 1;
+      } else {
         lines.push(`${String(number).padStart(5)} ${mark === "+" ? "+" : " "}| ${shown}`);
         if (path !== undefined) cited.get(path).add(number);
+        if (path !== undefined && (mark === "+" || removedAfter !== undefined)) changed.get(path).add(number);
+        if (mark !== "+") gone();
+        removedAfter = undefined;
         number++;
         newLeft--;
       }
       if (mark !== "+") oldLeft--;
     }
+    gone();
   }
-  return { lines, cited };
+  return { lines, cited, changed };
 }
 
 /** The lines from the start that fit into so many characters, whole ones only: `{ shown, left }`, `left` in lines. */
@@ -65,7 +80,7 @@ export function visible(text) {
 
 /** A path as git quotes it: C escapes, and octal for bytes that are not ASCII. */
 function unquoted(text) {
-  if (!text.startsWith('"')) return text;
+  if (!text.startsWith('"')) return asWritten(text);
   const named = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13 };
   const bytes = [];
   for (const [, octal, letter, plain] of text.slice(1, -1).matchAll(/\\([0-7]{3})|\\(.)|([^\\]+)/gs)) {
@@ -73,5 +88,10 @@ function unquoted(text) {
     else if (letter !== undefined) bytes.push(named[letter] ?? letter.charCodeAt(0));
     else bytes.push(...Buffer.from(plain, "utf8"));
   }
-  return Buffer.from(bytes).toString("utf8");
+  return asWritten(Buffer.from(bytes).toString("utf8"));
+}
+
+/** What the host showed by its number, such as U+202E between white square brackets, as the character that it was. */
+function asWritten(text) {
+  return text.replace(/\u27e6U\+([0-9A-F]{4,6})\u27e7/g, (_, code) => String.fromCodePoint(Number.parseInt(code, 16)));
 }

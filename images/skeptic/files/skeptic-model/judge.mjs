@@ -4,40 +4,55 @@ import { readAnswer, unresolved } from "./answer.mjs";
 import { cutDiff, readDiff } from "./diff.mjs";
 import { questionFor, reportShown, rules } from "./question.mjs";
 
-/** The subject of the questions: what the host mounted, read. `limit` is the most characters of the diff. */
-export function subjectOf(question, patch, report, limit) {
-  const { lines, cited } = readDiff(patch);
-  return { intent: question.intent, diff: { ...cutDiff(lines, limit), cited }, report };
+/** The most characters of a provider's error that are kept, for the auditor. */
+const mostDetail = 1000;
+
+/**
+ * The subject of the questions: what the host mounted, read. `limit` is the most characters of the diff; `delta` is what
+ * has changed since the last verdict, where there was one.
+ */
+export function subjectOf(question, patch, report, limit, delta) {
+  const { lines, cited, changed } = readDiff(patch);
+  const subject = { intent: question.intent, diff: { ...cutDiff(lines, limit), cited, changed }, report };
+  if (question.review === undefined || delta === undefined) return subject;
+  const since = readDiff(delta);
+  const shown = cutDiff(since.lines, limit).shown;
+  return { ...subject, review: { findings: question.review.findings, delta: since.cited, shown } };
 }
 
 /**
  * The verdict on a case. `ask(system, messages)` gives the model's text; `rounds` bounds the answers for one criterion.
- * Throws when the model could not be asked about any criterion: no verdict is the host's rejection.
+ * A model that cannot be asked proves nothing: the verdict then is a rejection that says so.
  */
 export async function judge(question, subject, { ask, rounds, say = () => {} }) {
   const criteria = [];
   const refutations = [];
-  let heard = false;
-  let silence;
+  const blocked = new Map();
   for (const criterion of question.accept) {
     let answer;
     try {
       answer = await answerFor(criterion, subject, { ask, rounds, say });
-      heard = true;
     } catch (error) {
-      silence = error;
-      answer = unproven(`the model gave no answer: ${error.message}`);
+      // What a provider says of itself is for whoever runs this, and not for whoever mends the change.
+      say(`${criterion.id}: no answer: ${error.message}`);
+      const detail = error.message.slice(0, mostDetail).toWellFormed();
+      answer = unproven("its verifier got no answer that could be used");
+      answer.refutations.push({ tried: "asking the model", found: false, detail });
     }
     say(`${criterion.id}: ${answer.status}: ${answer.why}`);
     // What does not resolve is no evidence, whatever the status.
     const evidence = answer.evidence.filter((pointer) => unresolved(pointer, subject) === undefined);
-    criteria.push({ id: criterion.id, status: answer.status, evidence, why: answer.why.slice(0, 3900) });
+    const { status, why, blocking } = answer;
+    criteria.push({ id: criterion.id, status, evidence, why: why.slice(0, 3900).toWellFormed() });
+    if (blocking !== undefined) blocked.set(criterion.id, blocking);
     refutations.push(
-      ...answer.refutations.map((one) => ({ ...one, tried: `${criterion.id}: ${one.tried}`.slice(0, 1900) })),
+      ...answer.refutations.map((one) => ({
+        ...one,
+        tried: `${criterion.id}: ${one.tried}`.slice(0, 1900).toWellFormed(),
+      })),
     );
   }
-  if (!heard && silence !== undefined) throw silence;
-  return verdictOf(question, subject, criteria, refutations.slice(0, 100));
+  return verdictOf(question, subject, criteria, refutations.slice(0, 100), blocked);
 }
 
 async function answerFor(criterion, subject, { ask, rounds, say }) {
@@ -60,21 +75,26 @@ async function answerFor(criterion, subject, { ask, rounds, say }) {
       },
     );
   }
-  return unproven(`${rounds} answers of the model could not be used; the last: ${problems.slice(0, 3).join("; ")}`);
+  return unproven(`${rounds} answers of its verifier could not be used; the last: ${problems.slice(0, 3).join("; ")}`);
 }
 
 function unproven(why) {
   return { status: "unproven", evidence: [], why, refutations: [] };
 }
 
-function verdictOf(question, subject, criteria, refutations) {
+function verdictOf(question, subject, criteria, refutations, blocked) {
   const { report, diff } = subject;
   const feedback = [];
   for (const { id, status, why, evidence } of criteria) {
     if (status === "met") continue;
     const { must } = question.accept.find((one) => one.id === id);
     const place = evidence.find((pointer) => "path" in pointer) ?? {};
-    feedback.push({ ...place, what: `${id} (${must}) is ${status}`.slice(0, 1900), why: why.slice(0, 1900) });
+    feedback.push({
+      ...place,
+      what: `${id} (${must}) is ${status}`.slice(0, 1900).toWellFormed(),
+      why: why.slice(0, 1900).toWellFormed(),
+      ...(blocked.has(id) ? { blocking: true, because: blocked.get(id) } : {}),
+    });
   }
   // The host's own evidence is above any model's word.
   const red = [
@@ -104,5 +124,33 @@ export function mended(verdict, problems) {
     return about(`feedback.${at}`) ? { what: one.what, why: one.why } : one;
   });
   const holds = criteria.every((one) => one.status === "met") && refutations.length > 0;
-  return { decision: holds ? verdict.decision : "reject", criteria, refutations, feedback };
+  const decision = holds && !about("decision") ? verdict.decision : "reject";
+  return {
+    decision,
+    criteria,
+    refutations,
+    feedback: decision === "approve" ? feedback : withWords(feedback, criteria),
+  };
+}
+
+/** A rejection says what is to be mended: what is not shown to be met, where nothing else was said. */
+function withWords(feedback, criteria) {
+  if (feedback.length > 0) return feedback;
+  const open = criteria.filter((one) => one.status !== "met");
+  const said = open.map(({ id, status, why }) => ({
+    what: `${id} is ${status}`,
+    why: why.slice(0, 1900).toWellFormed(),
+  }));
+  return said.length > 0 ? said : [{ what: "the change is not approved", why: "its verifier's answers do not hold" }];
+}
+
+/** The verdict that is left when nothing else is taken: nothing is shown to be met. */
+export function nothingShown(question) {
+  const why = "its verifier could not show that it is met";
+  return {
+    decision: "reject",
+    criteria: question.accept.map(({ id }) => ({ id, status: "unproven", evidence: [], why })),
+    refutations: [],
+    feedback: question.accept.slice(0, 50).map(({ id }) => ({ what: `${id} is unproven`, why })),
+  };
 }

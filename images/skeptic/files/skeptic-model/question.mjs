@@ -26,7 +26,7 @@ Answer with one JSON object and nothing else:
 
 /** The question about one criterion. `nonce` is random and drawn for this question. */
 export function questionFor(criterion, subject, nonce) {
-  const { intent, diff, report } = subject;
+  const { intent, diff, report, review } = subject;
   const fenced = (name, text) => `<${name} ${nonce}>\n${text}\n</${name} ${nonce}>`;
   const parts = [
     `The marks of this question bear the random word ${nonce}.`,
@@ -34,6 +34,16 @@ export function questionFor(criterion, subject, nonce) {
     fenced("diff", diff.shown.join("\n") || "(no change)"),
     diff.left === 0 ? "" : `${diff.left} more lines of the diff are not shown: you cannot say "met" about this change.`,
     fenced("report", JSON.stringify(report)),
+    ...(review === undefined
+      ? []
+      : [
+          "You judged an earlier state of this change. What you found then:",
+          JSON.stringify(review.findings),
+          "What has changed since:",
+          fenced("delta", review.shown.join("\n") || "(nothing)"),
+          `Judge whether that is mended, and what is new in it. Something new about code that has not changed since counts only
+where it must be mended all the same: then add "blocking": "why" to the object.`,
+        ]),
     `The criterion: ${JSON.stringify({ id: criterion.id, must: criterion.must })}`,
     "Try to refute that it is met. Answer with the JSON object alone.",
   ];
