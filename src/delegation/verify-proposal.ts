@@ -64,6 +64,7 @@ export async function verifyProposal(
     return { is: "rejected", by: "verifier", hard: judgement.hard, findings: judgement.findings, tree: proposal.tree };
   }
   const facts = await approvalFacts(tools.record(id), number, place.quarantine, record.ref);
-  await tools.append({ type: "delegation.approved", delegation: id, data: approve(facts, tools.key, tools.now()) });
+  const data = approve(facts, tools.key, tools.now(), { lifetime: record.policy.landing?.expires });
+  await tools.append({ type: "delegation.approved", delegation: id, data });
   return { is: "approved" };
 }
