@@ -70,7 +70,8 @@ export async function approved(
   const quarantine = await openOwn(repository);
   const { commit: base, ref } = await resolveCommit(repository, undefined);
   const baseTree = await quarantine.treeOf(base);
-  const oid = await quarantine.writeBlob(Buffer.from("export const sum = (a, b) =>\n  a +\n  b;\n"));
+  const before = (await quarantine.readBlob(`${base}:src/sum.mjs`)).toString("utf8");
+  const oid = await quarantine.writeBlob(Buffer.from(before.replace("  a - b;\n", "  a +\n  b;\n")));
   const tree = await quarantine.compose(baseTree, [{ path: "src/sum.mjs", mode: "100644", oid }]);
   const author = { name: "Quarantine", email: "q@localhost" };
   const commit = await quarantine.commitTree({ tree, parent: base, message: "proposal", author, date: start });
