@@ -19,10 +19,10 @@ function plain(text: string): string {
   return text
     .replace(/\r\n?/g, "\n")
     .replace(unseen, "")
+    .trim()
     .split("\n")
     .map((line) => (meaning.test(line) ? ` ${line}` : line).trimEnd())
-    .join("\n")
-    .trim();
+    .join("\n");
 }
 
 /** The message of the commit that an approval lands as: nothing but the record, the approval and its digest decides it. */
