@@ -67,15 +67,31 @@ function describe(d: Delegation): string[] {
     for (const answer of attempt.verdict?.criteria ?? [])
       lines.push(`    ${answer.id} ${answer.status}: ${answer.why.split("\n")[0]}`);
   }
-  if (d.approval)
-    lines.push(
-      `  approval    ${d.approval.digest} for ${d.approval.predicate.ref}, until ${d.approval.predicate.expires}`,
-    );
+  lines.push(...describeApprovals(d));
   if (d.landed) lines.push(`  landed      ${d.landed.commit} on ${d.landed.ref}`);
   lines.push(...describeCost(costReport([d])));
   const dossier = dossierOf(d);
   if (dossier) lines.push("", ...showDossier(dossier).split("\n"));
   return lines;
+}
+
+/** The approval that counts, and those whose place it took, newest first; and what is under way with it. */
+function describeApprovals(d: Delegation): string[] {
+  const [last, ...before] = [...(d.approvals ?? [])].reverse();
+  if (!last) return [];
+  const isOver = Date.parse(last.expires) <= Date.now() && d.state === "approved";
+  const over = isOver ? `; OVER: sallyport verify ${d.id}` : "";
+  return [
+    `  approval    ${last.digest} for ${last.ref}, until ${last.expires}${over}`,
+    ...before.map(
+      (step) =>
+        `    in place of ${step.digest.slice(0, 12)} for ${step.ref} at ${step.base.slice(0, 12)}, issued ${step.issued}, until ${step.expires}`,
+    ),
+    ...(d.asked ? [`  landing     asked for on ${d.asked.ref}; under way, or it waits for its turn`] : []),
+    ...(d.refusedMerges ?? []).map(
+      (one) => `  not landed  merged with ${one.onto.slice(0, 12)}: ${one.reason.split("\n")[0]}`,
+    ),
+  ];
 }
 
 async function show({ state, json }: Globals, id: string): Promise<number> {

@@ -1,18 +1,23 @@
 /** A ledger entry as a line for people. Pure; says nothing that the entry does not. */
 import { candidatesOf } from "../domain/brief.ts";
 import type { Entry } from "../domain/event.ts";
+import type { TestReport } from "../domain/test-report.ts";
 import { showDuration, showMoney, showSize } from "../domain/units.ts";
+import type { Verdict } from "../domain/verdict.ts";
 
 const short = (id: string) => id.slice(0, 12);
 
-function counts(entry: Extract<Entry, { type: "tests.reported" }>): string {
-  const { report } = entry.data;
+function counts(report: TestReport): string {
   const checks =
     report.checks.length > 0 ? `, checks ${report.checks.filter((c) => c.ok).length}/${report.checks.length}` : "";
   if (!report.tested) return `no tests in the policy${checks}`;
   const green = [report.proposal, report.proven].every((run) => run?.green);
   const gone = report.disappeared.length + report.newlySkipped.length;
   return `${green ? "green" : "RED"}: fail-to-pass ${report.failToPass.length}, pass-to-pass ${report.passToPass.length}, broken ${report.broken.length}${gone ? `, disappeared or skipped ${gone}` : ""}${checks}`;
+}
+
+function verdictText({ decision, criteria, refutations }: Verdict): string {
+  return `${decision}: ${criteria.map((c) => `${c.id} ${c.status}`).join(", ")}; ${refutations.length} refutations tried, ${refutations.filter((r) => r.found).length} found something`;
 }
 
 function findings(
@@ -58,17 +63,30 @@ export function narrate(entry: Entry): string {
         .join(", ")}${changes.length > 5 ? ", …" : ""} (${showSize(patchBytes)} patch)`;
     }
     case "tests.reported":
-      return `tests ${counts(entry)}`;
-    case "verdict.received": {
-      const { decision, criteria, refutations } = entry.data.verdict;
-      return `verdict ${decision}: ${criteria.map((c) => `${c.id} ${c.status}`).join(", ")}; ${refutations.length} refutations tried, ${refutations.filter((r) => r.found).length} found something`;
-    }
+      return `tests ${counts(entry.data.report)}`;
+    case "verdict.received":
+      return `verdict ${verdictText(entry.data.verdict)}`;
     case "attempt.rejected":
       return `attempt ${entry.data.attempt} REJECTED by the ${entry.data.by}${findings(entry.data.findings)}`;
     case "attempt.failed":
       return `attempt ${entry.data.attempt} failed, by no fault of the executor: ${entry.data.message}`;
     case "delegation.approved":
-      return `APPROVED and signed for ${entry.data.predicate.ref}: approval ${short(entry.data.digest)}`;
+      return `APPROVED and signed for ${entry.data.predicate.ref}: approval ${short(entry.data.digest)}${entry.data.predicate.replaces ? ` in place of ${short(entry.data.predicate.replaces)}` : ""}, until ${entry.data.predicate.expires}`;
+    case "landing.asked": {
+      const { ref, after } = entry.data;
+      return `asked to land on ${ref}${after.length > 0 ? `; waits for ${after.join(", ")}` : ""}`;
+    }
+    case "landing.merged": {
+      const { ref, onto, tree, overlap, verify } = entry.data;
+      const paths = overlap.length > 0 ? ` (changed on both sides: ${overlap.slice(0, 5).join(", ")})` : "";
+      return `merged for ${ref} with ${short(onto)} to the tree ${short(tree)}; ${verify ? `the verifier is asked anew${paths}` : "none of its paths changed there"}`;
+    }
+    case "landing.tested":
+      return `the merge's tests ${counts(entry.data.report)}`;
+    case "landing.verified":
+      return `the merge's verdict ${verdictText(entry.data.verdict)}`;
+    case "landing.refused":
+      return `NOT LANDED (${entry.data.code}): ${entry.data.message.split("\n")[0]}`;
     case "landing.intended":
       return `landing ${short(entry.data.commit)} on ${entry.data.ref}`;
     case "landing.abandoned":

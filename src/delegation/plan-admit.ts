@@ -207,6 +207,10 @@ export async function admitWhole(
       writable: [...new Set(briefs.flatMap(({ admitted }) => admitted.policy.filesystem.writable))],
     },
   };
+  // The whole may be used for as long as the most short-lived of its briefs.
+  const ends = briefs.flatMap(({ admitted }) => admitted.policy.landing?.expires ?? []);
+  const expires = Math.min(...ends, policy.landing?.expires ?? Number.POSITIVE_INFINITY);
+  if (Number.isFinite(expires)) policy.landing = { ...policy.landing, expires };
   const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
   const image = await tools.findImage(policy.verifier.harness);
   // Who did a part of the work does not judge the whole (ATTACKS V8).

@@ -169,7 +169,8 @@ export function viewPlan(plan: PlanRecord, lookup: Lookup): PlanView {
       ...(whole?.reason ? { reason: whole.reason } : {}),
       ...(whole?.bisected ? { culprits: whole.bisected.culprits } : {}),
     },
-    ...(approval ? { approval } : {}),
+    // One that was carried to another target, or to where it moved, took the place of the first.
+    ...(approval ? { approval: whole?.approval?.digest ?? approval } : {}),
     ...(landed ? { landed } : {}),
   };
 }

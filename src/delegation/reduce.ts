@@ -4,7 +4,7 @@
  * refused before it is written (ATTACKS V7).
  */
 import { candidatesOf } from "../domain/brief.ts";
-import { type Attempt, type Delegation, endStates, type State } from "../domain/delegation.ts";
+import { type Attempt, type Delegation, endStates, type PreparedLanding, type State } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Event, EventData, EventType } from "../domain/event.ts";
 import { withReservation, withSettlement } from "./spend.ts";
@@ -23,6 +23,11 @@ const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
   "tests.reported": ["testing"],
   "verdict.received": ["verifying"],
   "delegation.approved": ["verifying", "approved"],
+  "landing.asked": ["approved"],
+  "landing.refused": ["approved"],
+  "landing.merged": ["approved"],
+  "landing.tested": ["approved"],
+  "landing.verified": ["approved"],
   "landing.intended": ["approved"],
   "landing.abandoned": ["approved"],
   "delegation.landed": ["approved"],
@@ -141,24 +146,55 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     }
     case "delegation.approved":
       checkApproved(record, event);
-      return to("approved", { approval: event.data });
+      return { ...withoutLanding(to("approved")), ...approvedBy(record, event.data) };
+    case "landing.asked":
+      if (record.asked) refuse(event, `to be landed on ${record.asked.ref} already`);
+      return { ...next, asked: event.data };
+    case "landing.refused": {
+      const { asked, ...rest } = next;
+      if (!asked) refuse(event, "not asked for");
+      return rest;
+    }
+    case "landing.merged":
+      if (record.intent || record.preparing) refuse(event, "landing already");
+      return { ...next, preparing: event.data };
+    case "landing.tested":
+      if (!record.preparing || record.preparing.report) refuse(event, "without a merge to be tested");
+      return {
+        ...next,
+        preparing: { ...record.preparing, report: event.data.report, reportDigest: event.data.digest },
+      };
+    case "landing.verified": {
+      const { preparing } = record;
+      // The first valid one counts here too; and nobody is asked about what was not tested.
+      if (!preparing?.verify || !preparing.report || preparing.verdict) refuse(event, "without a merge to be verified");
+      return {
+        ...next,
+        preparing: { ...preparing, verdict: event.data.verdict, verdictDigest: event.data.digest },
+      };
+    }
     case "landing.intended": {
       const { approval, ref } = event.data;
       // A brief of a plan lands with the whole, or not at all.
       if (record.plan?.brief) refuse(event, `a part of ${record.plan.id}`);
-      if (record.intent) refuse(event, "landing already");
+      if (record.intent || record.preparing) refuse(event, "landing already");
       if (approval !== record.approval?.digest || ref !== record.approval.predicate.ref) {
         refuse(event, "approved for something else");
       }
       return { ...next, intent: event.data };
     }
     case "landing.abandoned": {
-      const { intent, ...rest } = next;
-      if (!intent) refuse(event, "not landing");
-      return rest;
+      const { intent, preparing, ...rest } = next;
+      if (!intent && !preparing) refuse(event, "not landing");
+      if (!preparing || !event.data.rejected) return rest;
+      const { onto, tree } = preparing;
+      return {
+        ...rest,
+        refusedMerges: [...(record.refusedMerges ?? []), { onto, tree, reason: event.data.reason }],
+      };
     }
     case "delegation.landed": {
-      const { intent, ...rest } = next;
+      const { intent, asked: _, ...rest } = next;
       const { commit, ref, approval } = event.data;
       if (!intent || intent.commit !== commit || intent.ref !== ref || intent.approval !== approval) {
         refuse(event, "landing something else");
@@ -174,7 +210,7 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     case "delegation.discarded":
       // The ref may have moved already: first it is settled what became of the landing.
       if (record.intent) refuse(event, "landing");
-      return to("discarded", { reason: `discarded by ${event.data.by}` });
+      return withoutLanding({ ...to("discarded"), reason: `discarded by ${event.data.by}` });
     case "delegation.bisected":
       return { ...next, bisected: event.data };
     case "delegation.failed":
@@ -231,15 +267,51 @@ function checkApproved(record: Delegation, event: Dated & { type: "delegation.ap
     refuse(event, `${record.state} without a verdict`);
   }
   if (current.verdict.decision !== "approve") refuse(event, `verified as ${current.verdict.decision}`);
+  const { preparing } = record;
   const said = [predicate.delegation, predicate.attempt, predicate.repository, predicate.base, predicate.tree];
-  const known = [record.id, current.number, record.repository, record.base, current.proposal.tree];
+  const known = [record.id, current.number, record.repository];
+  known.push(...(preparing ? [preparing.onto, preparing.tree] : [record.base, current.proposal.tree]));
   if (said.some((value, index) => value !== known[index])) refuse(event, "not what is approved");
   if (record.state === "verifying") return;
-  // Carried over to another target: it names the one it takes the place of, and not while that one is used.
+  // Carried over to another target, or to one that moved: it names the one it takes the place of, and not while that is used.
   if (record.intent) refuse(event, "landing");
   if (predicate.replaces !== record.approval?.digest || digest === predicate.replaces) {
     refuse(event, "approved already");
   }
+  if (preparing) checkPrepared(event, preparing, current.verdictDigest);
+}
+
+/** A merge is approved as it was tested; with the old verdict only where the verifier need not be asked again. */
+function checkPrepared(
+  event: Dated & { type: "delegation.approved" },
+  preparing: PreparedLanding,
+  carried: string | undefined,
+): void {
+  const { predicate } = event.data;
+  const { ref, patch, reportDigest, verify, verdict, verdictDigest } = preparing;
+  if (!reportDigest) refuse(event, "merged, and not tested");
+  if (verify && verdict?.decision !== "approve") refuse(event, "merged, and not verified");
+  const said = [predicate.ref, predicate.patch, predicate.testReport, predicate.verdict];
+  const known = [ref, patch, reportDigest, verify ? verdictDigest : carried];
+  if (said.some((value, index) => value !== known[index])) refuse(event, "not what was merged and tested");
+}
+
+/** What an approval changes: it is the last of its chain, and about the merge that was prepared, if one was. */
+function approvedBy(record: Delegation, data: EventData<"delegation.approved">): Partial<Delegation> {
+  const { ref, base, verdict, issued, expires, replaces } = data.predicate;
+  const step = { digest: data.digest, ref, base, verdict, issued, expires, ...(replaces ? { replaces } : {}) };
+  return {
+    approval: data,
+    approvals: [...(record.approvals ?? []), step],
+    ...(record.preparing ? { prepared: record.preparing } : {}),
+    ...(record.asked ? { asked: record.asked } : {}),
+  };
+}
+
+/** A record without what belongs to a landing under way. */
+function withoutLanding(record: Delegation): Delegation {
+  const { preparing: _, prepared: __, asked: ___, ...rest } = record;
+  return rest;
 }
 
 /** The map of all delegations after an event; the map itself is changed in place by the one who owns it. */

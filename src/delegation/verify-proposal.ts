@@ -70,7 +70,8 @@ export async function verifyProposal(
     return { is: "rejected", by: "verifier", hard, findings, tree: proposal.tree, ...(notes ? { notes } : {}) };
   }
   const facts = await approvalFacts(tools.record(id), number, place.quarantine, record.ref);
-  await tools.append({ type: "delegation.approved", delegation: id, data: approve(facts, tools.key, tools.now()) });
+  const data = approve(facts, tools.key, tools.now(), { lifetime: record.policy.landing?.expires });
+  await tools.append({ type: "delegation.approved", delegation: id, data });
   return { is: "approved" };
 }
 

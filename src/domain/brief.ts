@@ -1,7 +1,7 @@
 /** The brief: what a planner writes for one delegation. Schema only. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
-import { networkRule, pathPattern, settledBudget, writtenBudget } from "./policy.ts";
+import { networkRule, pathPattern, settledBudget, settledLanding, writtenBudget, writtenLanding } from "./policy.ts";
 import { settledStuck, writtenStuck } from "./stuck.ts";
 
 const text = (max: number) => z.string().trim().min(1).max(max);
@@ -78,6 +78,7 @@ export const briefFields = (
       .describe("The policy's secrets that this work may use. Left out: all that its rules and routes name."),
     budget: budget.partial().optional(),
     stuck: (budget === writtenBudget ? writtenStuck : settledStuck).partial().optional(),
+    landing: (budget === writtenBudget ? writtenLanding : settledLanding).optional(),
     breaks: z.array(text(1000)).max(200).default([]).describe("Base tests that this change is meant to break, by id."),
   });
 

@@ -81,6 +81,16 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   updated: string;
   attempts: Attempt[];
   approval?: EventData<"delegation.approved">;
+  /** Every approval, oldest first: each later one names the one before it. */
+  approvals?: ApprovalStep[];
+  /** A landing that was asked for and is not over. */
+  asked?: EventData<"landing.asked">;
+  /** A merge with a target that moved, being tested and verified. */
+  preparing?: PreparedLanding;
+  /** The merge that `approval` is about; absent where it is about the attempt's own tree. */
+  prepared?: PreparedLanding;
+  /** Merges that were tested or verified, and not approved. */
+  refusedMerges?: { onto: string; tree: string; reason: string }[];
   /** A landing that was begun and of which nothing more is recorded. */
   intent?: EventData<"landing.intended">;
   landed?: EventData<"delegation.landed">;
@@ -101,6 +111,26 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   spend: Partial<Record<Role, RoleSpend>>;
   /** Reservations that are not settled: they count as spent. */
   reservations: Record<string, OpenReservation>;
+}
+
+/** A merge of what was approved with a target that moved, as far as the ledger tells. */
+export interface PreparedLanding extends EventData<"landing.merged"> {
+  report?: TestReport;
+  reportDigest?: string;
+  /** The verifier's word on the merge; absent where the attempt's own is carried. */
+  verdict?: Verdict;
+  verdictDigest?: string;
+}
+
+/** One approval of a delegation's chain. */
+export interface ApprovalStep {
+  digest: string;
+  ref: string;
+  base: string;
+  verdict: string;
+  issued: string;
+  expires: string;
+  replaces?: string;
 }
 
 /** Requests to models that were settled. */

@@ -109,6 +109,25 @@ export const events = {
   "tests.reported": z.strictObject({ attempt, report: testReport, digest: sha256 }),
   "verdict.received": z.strictObject({ attempt, verdict, digest: sha256 }),
   "delegation.approved": z.strictObject({ attempt, approval: envelope, digest: sha256, predicate: approvalPredicate }),
+  "landing.asked": z.strictObject({
+    ref: z.string(),
+    turn: z.number().int().positive().describe("Landings that wait are taken in this order, after a restart too."),
+    after: z.array(subjectId).max(1000).describe("Who waits for the same target before it."),
+  }),
+  "landing.refused": z.strictObject({ code: z.string(), message: z.string().max(8000) }),
+  "landing.merged": z.strictObject({
+    attempt,
+    ref: z.string().describe("Where it is to land."),
+    onto: objectId.describe("The commit that it is merged with: the target's tip."),
+    commit: objectId.describe("The merge, in quarantine: the one commit on `onto`."),
+    tree: objectId,
+    patch: sha256.describe("From the tree of `onto` to `tree`."),
+    patchBytes: z.number().int().nonnegative(),
+    overlap: z.array(z.string().max(4200)).max(100).describe("Paths of the proposal that changed on the target too."),
+    verify: z.boolean().describe("Whether the verifier is asked about this diff; else the old verdict is carried."),
+  }),
+  "landing.tested": z.strictObject({ attempt, report: testReport, digest: sha256 }),
+  "landing.verified": z.strictObject({ attempt, verdict, digest: sha256 }),
   "landing.intended": z.strictObject({
     attempt,
     approval: sha256,
@@ -116,7 +135,10 @@ export const events = {
     from: objectId.nullable(),
     commit: objectId,
   }),
-  "landing.abandoned": z.strictObject({ reason: z.string() }),
+  "landing.abandoned": z.strictObject({
+    reason: z.string(),
+    rejected: z.boolean().optional().describe("The merge was found wanting: the same one is not judged again."),
+  }),
   "delegation.landed": z.strictObject({ ref: z.string(), commit: objectId, approval: sha256 }),
   "delegation.rejected": z.strictObject({ hard: z.boolean(), message: z.string() }),
   "stuck.detected": z.strictObject({

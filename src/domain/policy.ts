@@ -256,6 +256,20 @@ export const expectation = z.strictObject({
   is: z.enum(["allow", "deny"]).describe("What the policy must decide."),
 });
 
+/** How long an approval may be used where the policy does not say, in milliseconds: seven days. */
+export const approvalLifetime = 7 * 24 * 3_600_000;
+
+function landingOf(units: Units) {
+  return z.strictObject({
+    expires: units.duration
+      .refine((ms) => ms > 0, { message: "an approval that is over at once could never be used" })
+      .optional()
+      .describe("How long an approval may be used after it was signed, such as 7d. Left out: seven days."),
+  });
+}
+export const writtenLanding = landingOf(written);
+export const settledLanding = landingOf(settled);
+
 /** A policy as written: everything but `version` may come from what it extends. */
 export const policyFile = z.strictObject({
   version: z.literal(1).describe("The version of this form: 1."),
@@ -299,6 +313,7 @@ export const policyFile = z.strictObject({
     .optional()
     .describe("How the host tests a proposal. Replaces that of the extended policy whole."),
   verifier: verifierOf(written).partial().optional().describe("Who verifies; laid over key by key."),
+  landing: writtenLanding.optional().describe("What holds for landing; laid over key by key."),
   expect: z
     .array(expectation)
     .max(1000)
@@ -320,6 +335,8 @@ export const policy = z.strictObject({
   stuck: settledStuck.partial().optional(),
   tests: settledTests.optional(),
   verifier: settledVerifier,
+
+  landing: settledLanding.optional(),
 });
 export type Policy = z.infer<typeof policy>;
 

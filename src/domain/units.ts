@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 const sizeUnits: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
-const timeUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const timeUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const countUnits: Record<string, number> = { "": 1, k: 1000, M: 1_000_000 };
 
 function parse(text: string, units: Record<string, number>): number | undefined {

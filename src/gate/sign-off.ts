@@ -40,7 +40,8 @@ export function signApproval(predicate: ApprovalPredicate, key: HostKey): { enve
 
 /**
  * What an approval must say to be used now. Every field is compared, so a replay for another delegation, attempt,
- * base, tree, policy, repository or ref is refused (ATTACKS V5). Throws `approval-invalid` naming the first difference.
+ * base, tree, policy, repository or ref is refused (ATTACKS V5). Throws `approval-invalid` naming the first difference, or
+ * `approval-expired`.
  */
 export function checkApproval(
   envelope: Envelope,
@@ -80,6 +81,10 @@ export function checkApproval(
     if (canonicalJson(found) !== canonicalJson(value))
       refuse(`${name} is ${canonicalJson(found)}, expected ${canonicalJson(value)}`);
   }
-  if (now.getTime() >= Date.parse(predicate.expires)) refuse(`it expired at ${predicate.expires}`);
+  if (now.getTime() >= Date.parse(predicate.expires)) {
+    throw new SallyportError("approval-expired", `the approval expired at ${predicate.expires}`, {
+      next: `Nothing was changed. Have it verified again: \`sallyport verify ${predicate.delegation}\`.`,
+    });
+  }
   return predicate;
 }

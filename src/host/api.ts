@@ -12,7 +12,7 @@ import {
   logQuery,
   waitQuery,
 } from "../domain/api.ts";
-import { restingStates } from "../domain/delegation.ts";
+import { type Delegation, restingStates } from "../domain/delegation.ts";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import { costOf } from "./cost-of.ts";
@@ -29,6 +29,9 @@ const statusOf: Record<number, number> = {
   [exitCode.failed]: 500,
 };
 const notFound = 404;
+
+/** Whether nothing of a delegation goes on by itself: it rests, and nobody lands it. */
+const isQuiet = ({ state, asked }: Delegation) => restingStates.has(state) && !asked;
 
 /** The routes over a host. The caller listens. */
 export function buildApi(host: Host): FastifyInstance {
@@ -95,7 +98,7 @@ export function buildApi(host: Host): FastifyInstance {
     host.store.record(id);
     const { follow, from } = parseRequest(logQuery, request.query);
     const which = { from, delegation: id, matches: (entry: Entry) => entry.delegation === id };
-    const ends = () => !follow || restingStates.has(host.store.record(id).state);
+    const ends = () => !follow || isQuiet(host.store.record(id));
     return reply.type("application/x-ndjson").send(Readable.from(followLog(host.store.ledger, which, ends)));
   });
   app.get("/v1/cost/:id", async (request) => costOf(host.store, parseRequest(costParams, request.params).id));
@@ -107,6 +110,10 @@ export function buildApi(host: Host): FastifyInstance {
   app.post("/v1/delegations/:id/land", async (request) => {
     const { id } = parseRequest(idParams, request.params);
     return host.land(id, parseRequest(landBody, request.body ?? {}).onto);
+  });
+  app.post("/v1/delegations/:id/verify", async (request) => {
+    const { id } = parseRequest(idParams, request.params);
+    return host.verify(id, parseRequest(landBody, request.body ?? {}).onto);
   });
   app.post("/v1/delegations/:id/discard", async (request) => host.discard(parseRequest(idParams, request.params).id));
   addPlanRoutes(app, host);

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { checkRights } from "../delegation/admit.ts";
 import { runDelegation } from "../delegation/loop.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import type { HostConfig } from "../domain/config.ts";
@@ -21,9 +22,10 @@ import { accountsFor, planAccount } from "./accounts.ts";
 import { admissionOf, isMission, plannerTools } from "./admission.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
-import { loadConfig, policyDirectories, shippedImages } from "./config.ts";
+import { loadConfig, policyDirectories, rightsOf, shippedImages } from "./config.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
+import { openLandings } from "./landings.ts";
 import { openLanes } from "./lanes.ts";
 import type { HostLog } from "./log.ts";
 import { openMissions } from "./missions.ts";
@@ -191,7 +193,15 @@ async function bringUp(
       ),
     onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
   });
-  const plans = openPlans({ store, lanes, tools, log });
+  const landings = openLandings({
+    store,
+    tools: { ...tools, checkTarget: (path, ref) => checkRights(planner, rightsOf(config, planner), path, ref) },
+    secrets,
+    rested: (id) => lanes.rested(id),
+    log,
+    sandboxes: config.lanes,
+  });
+  const plans = openPlans({ store, lanes, tools, log, landings });
   const admission = admissionOf({ planner, state, config, tools, docker });
   const missions = openMissions({
     store,
@@ -199,8 +209,22 @@ async function bringUp(
     lanes: () => lanes,
     tools: { ...tools, ...plannerTools({ store, plans, admission, secrets }) },
   });
-  const host = openHost({ planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions });
+  const host = openHost({
+    planner,
+    state,
+    store,
+    log,
+    lanes,
+    tools,
+    admission,
+    instance,
+    secrets,
+    plans,
+    missions,
+    landings,
+  });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
+  await landings.resume();
   await plans.advanceAll();
   await missions.advanceAll();
 
@@ -217,6 +241,7 @@ async function bringUp(
     log.info({ reason }, "daemon is ending");
     await app.close().catch(() => {});
     missions.close();
+    await landings.close();
     await plans.close();
     await lanes.drain();
     await hostLog.written();

@@ -27,6 +27,9 @@ export interface Host {
   /** A proposal's patch; the last one where no attempt is named. */
   diff(id: string, attempt: number | undefined): Promise<Buffer>;
   stop(id: string): Promise<object>;
+  /** Lands what was approved, when its turn on that target has come. */
   land(id: string, onto: string | undefined): Promise<object>;
+  /** Has what was approved verified anew, as its target is now. */
+  verify(id: string, onto: string | undefined): Promise<object>;
   discard(id: string): Promise<object>;
 }

@@ -39,6 +39,9 @@ const settled: ReadonlySet<EventType> = new Set<EventType>([
   "tests.reported",
   "verdict.received",
   "delegation.approved",
+  "landing.merged",
+  "landing.tested",
+  "landing.verified",
   "landing.intended",
   "delegation.landed",
 ]);

@@ -10,6 +10,8 @@ export interface Lanes {
   hasRoom(): boolean;
   /** Ends a running delegation, or takes a waiting one out; resolves when it rests. False when it is neither. */
   stop(id: string, reason: StopReason): Promise<boolean>;
+  /** Resolves when no lane runs it. */
+  rested(id: string): Promise<void>;
   /** Ends all and takes no more. */
   drain(): Promise<void>;
   status(): { lanes: number; running: string[]; waiting: string[] };
@@ -66,6 +68,7 @@ export function openLanes(options: {
       await entry?.done;
       return entry !== undefined;
     },
+    rested: async (id) => running.get(id)?.done,
     async drain() {
       draining = true;
       waiting.length = 0;

@@ -52,6 +52,9 @@ export function addMissionRoutes(app: FastifyInstance, host: Host): void {
     return reply.type("text/x-diff; charset=utf-8").send(await host.diff(plan, undefined));
   });
   app.post("/v1/missions/:id/stop", async (request) => host.stop(idOf(request.params)));
+  app.post("/v1/missions/:id/verify", async (request) =>
+    host.verify(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
+  );
   app.post("/v1/missions/:id/land", async (request) =>
     host.land(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
   );

@@ -1,7 +1,7 @@
 /** What the API can ask of a running host: the planner's words, each checked and written down before it takes effect. */
 import { randomBytes } from "node:crypto";
 import { admit, checkRights, fullRef } from "../delegation/admit.ts";
-import { discardDelegation, landDelegation } from "../delegation/decide.ts";
+import { discardDelegation } from "../delegation/decide.ts";
 import { admitMission } from "../delegation/mission-admit.ts";
 import { admitPlan } from "../delegation/plan-admit.ts";
 import { isUnfinished } from "../delegation/reduce.ts";
@@ -20,6 +20,7 @@ import {
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 import { forgetSourcesOf } from "./keeper-environment.ts";
+import type { Landings } from "./landings.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
 import type { Missions } from "./missions.ts";
@@ -42,11 +43,12 @@ interface HostParts {
   secrets: HouseSecrets;
   plans: Plans;
   missions: Missions;
+  landings: Landings;
 }
 
 /** The words over the parts that a daemon has brought up. */
 export function openHost(parts: HostParts): Host {
-  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions } = parts;
+  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions, landings } = parts;
   const { rights } = admission;
   // Two decisions on one repository are made one after the other.
   let deciding: Promise<unknown> = Promise.resolve();
@@ -54,6 +56,14 @@ export function openHost(parts: HostParts): Host {
     const turn = deciding.then(work, work);
     deciding = turn.catch(() => {});
     return turn;
+  };
+  /** What an id and a branch name, as this planner may name them. */
+  const targetOf = (named: string, onto: string | undefined) => {
+    const id = isMission(named) ? store.mission(named).plan : named;
+    const record = isPlan(id) ? store.plan(id) : store.record(id);
+    const ref = onto ? fullRef(onto) : record.ref;
+    checkRights(planner, rights, record.repository, ref);
+    return { id, ref };
   };
   return {
     store,
@@ -67,6 +77,7 @@ export function openHost(parts: HostParts): Host {
       planner,
       rights,
       ...lanes.status(),
+      landing: landings.status(),
       head: store.ledger.head(),
     }),
     async delegate(request) {
@@ -141,6 +152,15 @@ export function openHost(parts: HostParts): Host {
         await plans.discard(id, "stop");
         return { id, state: store.plan(id).state };
       }
+      // One that waits to be landed, or is tested for that: it stays approved.
+      if (await landings.cancel(id)) {
+        const { asked, state: now } = store.record(id);
+        if (asked) {
+          const data = { code: "state-refused", message: "stopped" };
+          await store.append({ type: "landing.refused", delegation: id, data });
+        }
+        return { id, state: now };
+      }
       const record = store.record(id);
       if (!isUnfinished(record))
         throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, {
@@ -151,23 +171,26 @@ export function openHost(parts: HostParts): Host {
         await store.append({ type: "delegation.discarded", delegation: id, data: { by: "stop" } });
       return { id, state: store.record(id).state };
     },
-    land: (named, onto) =>
-      inTurn(async () => {
-        const id = isMission(named) ? store.mission(named).plan : named;
-        const record = isPlan(id) ? store.plan(id) : store.record(id);
-        const ref = onto ? fullRef(onto) : record.ref;
-        checkRights(planner, rights, record.repository, ref);
-        const landed = isPlan(id) ? await plans.land(id, ref) : await landDelegation(id, ref, tools);
-        return { id, state: "landed", ...landed };
-      }),
+    async land(named, onto) {
+      const { id, ref } = targetOf(named, onto);
+      const landed = isPlan(id) ? await plans.land(id, ref) : await landings.land(id, ref);
+      return { id, state: "landed", ...landed };
+    },
+    async verify(named, onto) {
+      const { id, ref } = targetOf(named, onto);
+      const delegation = isPlan(id) ? store.plan(id).combined.delegation : id;
+      return { id, state: "approved", ...(await landings.verify(delegation, ref)) };
+    },
     discard: (named) =>
       inTurn(async () => {
         const id = isMission(named) ? store.mission(named).plan : named;
         if (isPlan(id)) {
+          await landings.cancel(store.plan(id).combined.delegation);
           await plans.discard(id, planner);
           return { id, state: store.plan(id).state };
         }
         refuseMember(store, id);
+        await landings.cancel(id);
         if (isUnfinished(store.record(id))) await lanes.stop(id, "discarded");
         const record = store.record(id);
         if (record.state !== "discarded") await discardDelegation(id, planner, tools);

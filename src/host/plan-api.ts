@@ -46,5 +46,8 @@ export function addPlanRoutes(app: FastifyInstance, host: Host): void {
   app.post("/v1/plans/:id/land", async (request) =>
     host.land(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
   );
+  app.post("/v1/plans/:id/verify", async (request) =>
+    host.verify(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
+  );
   app.post("/v1/plans/:id/discard", async (request) => host.discard(idOf(request.params)));
 }

@@ -2,7 +2,7 @@
  * Plans at work: their briefs run in the host's lanes as soon as what they come after is approved, then the combined
  * whole does. What comes next is told from the ledger alone (`nextStep`), so a crash between any two steps costs nothing.
  */
-import { discardDelegation, landDelegation } from "../delegation/decide.ts";
+import { discardDelegation, type Landed } from "../delegation/decide.ts";
 import { LedgerGone } from "../delegation/loop.ts";
 import { inOrder, nextStep, type PlanStep, viewPlan } from "../delegation/plan-advance.ts";
 import { mergeParts } from "../delegation/plan-merge.ts";
@@ -11,6 +11,7 @@ import type { LoopTools } from "../delegation/tools.ts";
 import { type Delegation, endStates } from "../domain/delegation.ts";
 import { asSallyportError, SallyportError } from "../domain/error.ts";
 import type { PlanRecord, PlanView } from "../domain/plan-record.ts";
+import type { Landings } from "./landings.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
 import type { Store } from "./store.ts";
@@ -24,13 +25,19 @@ export interface Plans {
   /** Gives it up with all that its briefs proposed; ends what runs. Throws `state-refused` once it has landed. */
   discard(id: string, by: string): Promise<void>;
   /** Lands the approved whole, and nothing else. */
-  land(id: string, ref: string): Promise<{ ref: string; commit: string }>;
+  land(id: string, ref: string): Promise<Landed>;
   /** No further step is taken; resolves when none is under way. */
   close(): Promise<void>;
 }
 
-export function openPlans(parts: { store: Store; lanes: Lanes; tools: LoopTools; log: Log }): Plans {
-  const { store, lanes, tools, log } = parts;
+export function openPlans(parts: {
+  store: Store;
+  lanes: Lanes;
+  tools: LoopTools;
+  log: Log;
+  landings: Pick<Landings, "land" | "cancel">;
+}): Plans {
+  const { store, lanes, tools, log, landings } = parts;
   const turns = new Map<string, Promise<void>>();
   let closed = false;
   // A delegation that rests may let its plan go on, or give a place in the queue to another plan.
@@ -162,6 +169,7 @@ export function openPlans(parts: { store: Store; lanes: Lanes; tools: LoopTools;
       if (isUnfinished(store.record(id)))
         await tools.append({ type: "delegation.discarded", delegation: id, data: { by: "its plan" } });
     }
+    await landings.cancel(id);
     if (!endStates.has(store.record(id).state)) await discardDelegation(id, "its plan", tools);
   }
 
@@ -180,7 +188,7 @@ export function openPlans(parts: { store: Store; lanes: Lanes; tools: LoopTools;
       const plan = store.plan(id);
       const whole = store.find(plan.combined.delegation);
       if (plan.state !== "approved" || !whole) throw notApproved(plan, whole);
-      const landed = await landDelegation(plan.combined.delegation, ref, tools);
+      const landed = await landings.land(plan.combined.delegation, ref);
       await advance(id);
       return landed;
     },

@@ -37,7 +37,8 @@ export async function sweepInstances(state: StateDirectory, engine: SandboxEngin
 export async function recoverDelegations(store: Store, tools: LoopTools, log: Log): Promise<string[]> {
   const goOn: string[] = [];
   for (const record of store.list()) {
-    if (record.intent && record.state === "approved") {
+    // One that was asked for goes on in the queue.
+    if (record.intent && record.state === "approved" && !record.asked) {
       await resumeLanding(record, tools).catch((error: unknown) =>
         log.error({ delegation: record.id, err: error }, "landing not resumed"),
       );

@@ -1,6 +1,6 @@
 /** What changes from one policy to another, in words: what becomes allowed, what becomes denied, and what is only other. */
 import { canonicalJson } from "../domain/canonical.ts";
-import type { Policy } from "../domain/policy.ts";
+import { approvalLifetime, type Policy } from "../domain/policy.ts";
 import { showDuration, showMoney, showSize } from "../domain/units.ts";
 import { patternCovered } from "./cover.ts";
 import { routeChanges } from "./diff-route.ts";
@@ -12,7 +12,17 @@ export interface Change {
   /** `allows`: the new policy gives more. `denies`: it gives less. `changes`: neither can be said. */
   effect: "allows" | "denies" | "changes";
   /** The part of the policy, such as `network`. */
-  section: "network" | "models" | "secrets" | "filesystem" | "budget" | "stuck" | "sandbox" | "tests" | "verifier";
+  section:
+    | "network"
+    | "models"
+    | "secrets"
+    | "filesystem"
+    | "budget"
+    | "stuck"
+    | "sandbox"
+    | "tests"
+    | "verifier"
+    | "landing";
   /** Whether it is proved; else it is only possible. */
   certain: boolean;
   text: string;
@@ -30,6 +40,7 @@ export function diffPolicies(before: Policy, after: Policy): Change[] {
     ...filesystem(before, after),
     ...amounts(before, after),
     ...stuck(before, after),
+    ...landing(before, after),
     ...others(before, after),
   ];
 }
@@ -179,6 +190,14 @@ function stuck(before: Policy, after: Policy): Change[] {
     const effect = b > a ? "allows" : "denies";
     return [{ effect, section: "stuck", certain: true, text: `stuck.${key}: ${text(a)} -> ${text(b)}` }];
   });
+}
+
+/** An approval that ends later can be used for longer. */
+function landing(before: Policy, after: Policy): Change[] {
+  const [a, b] = [before.landing?.expires ?? approvalLifetime, after.landing?.expires ?? approvalLifetime];
+  if (a === b) return [];
+  const text = `landing.expires: ${showDuration(a)} -> ${showDuration(b)}`;
+  return [{ effect: b > a ? "allows" : "denies", section: "landing", certain: true, text }];
 }
 
 function others(before: Policy, after: Policy): Change[] {

@@ -5,7 +5,8 @@
 
 import type { Brief } from "../domain/brief.ts";
 import { SallyportError } from "../domain/error.ts";
-import type { Budget, NetworkRule, Policy } from "../domain/policy.ts";
+import { approvalLifetime, type Budget, type NetworkRule, type Policy } from "../domain/policy.ts";
+import { showDuration } from "../domain/units.ts";
 import { patternCovered, ruleCovered } from "./cover.ts";
 import { whereIn } from "./document.ts";
 import { type KeyPath, showPath } from "./issues.ts";
@@ -52,6 +53,7 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
     budget[key] = asked;
   }
   const stuck = narrowStuck(policy, brief);
+  const landing = narrowLanding(policy, brief);
   const rules = network ?? policy.network;
   const routes = models
     ? Object.fromEntries(models.map((name) => [name, policy.models[name] as Policy["models"][string]]))
@@ -68,6 +70,7 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
     secrets: boundSecrets(policy.secrets, reduced),
     budget,
     ...(stuck ? { stuck } : {}),
+    ...(landing ? { landing } : {}),
   };
   checkReferences(narrowed, brief);
   checkMetering(narrowed, brief);
@@ -85,6 +88,16 @@ function narrowStuck(policy: Policy, brief: Brief): Policy["stuck"] {
     stuck[key] = asked;
   }
   return Object.keys(stuck).length > 0 ? stuck : undefined;
+}
+
+/** A brief may have its approvals end sooner, never later. */
+function narrowLanding(policy: Policy, brief: Brief): Policy["landing"] {
+  const asked = brief.landing?.expires;
+  if (asked === undefined) return policy.landing;
+  const most = policy.landing?.expires ?? approvalLifetime;
+  if (asked > most)
+    throw widened(policy, brief, ["landing", "expires"], showDuration(asked), [`at most ${showDuration(most)}`]);
+  return { ...policy.landing, expires: asked };
 }
 
 /** Rules without a secret that the brief leaves out; a model route that needs it goes, since without it nothing answers. */

@@ -26,18 +26,22 @@ export function settle(
   prices: { tables: Tables; known: readonly string[] } = { tables: new Map(), known: [] },
 ): Policy {
   const own = parts.at(-1) as Part;
-  const merged: Record<"sandbox" | "filesystem" | "budget" | "stuck" | "verifier", Record<string, unknown>> = {
+  const merged: Record<
+    "sandbox" | "filesystem" | "budget" | "stuck" | "verifier" | "landing",
+    Record<string, unknown>
+  > = {
     sandbox: {},
     filesystem: {},
     budget: {},
     stuck: {},
     verifier: {},
+    landing: {},
   };
   const secrets: Policy["secrets"] = {};
   const guarded = new Set<string>();
   let guards = false;
   for (const { file } of parts) {
-    for (const section of ["sandbox", "filesystem", "budget", "stuck", "verifier"] as const)
+    for (const section of ["sandbox", "filesystem", "budget", "stuck", "verifier", "landing"] as const)
       Object.assign(merged[section], file[section]);
     Object.assign(secrets, file.secrets);
     if (file.filesystem?.protected) guards = true;
@@ -81,6 +85,7 @@ export function settle(
     ...(Object.keys(merged.stuck).length > 0 ? { stuck: merged.stuck as NonNullable<Policy["stuck"]> } : {}),
     ...(tests ? { tests } : {}),
     verifier: merged.verifier as Policy["verifier"],
+    ...(Object.keys(merged.landing).length > 0 ? { landing: merged.landing as NonNullable<Policy["landing"]> } : {}),
   };
 }
 

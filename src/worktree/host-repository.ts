@@ -24,7 +24,7 @@ export interface HostRepository {
 const invalid = (path: string, found: string, next: string, cause?: unknown) =>
   new SallyportError("repository-invalid", `${showPath(path)}: ${found}`, { next, cause });
 
-const ownerOf = (repo: { uid: number; gid: number }) => ({ uid: repo.uid, gid: repo.gid });
+export const ownerOf = (repo: { uid: number; gid: number }) => ({ uid: repo.uid, gid: repo.gid });
 const at = (repo: HostRepository): GitOptions => ({ gitDir: repo.headDir, as: ownerOf(repo) });
 
 /**
@@ -208,21 +208,6 @@ function checkFullRef(ref: string): void {
       next: "Write it in full, such as refs/heads/main.",
     });
   }
-}
-
-/** The branches that are checked out, in the main worktree and in linked ones: moving one would leave its checkout behind. */
-export async function checkedOutRefs(repo: HostRepository): Promise<string[]> {
-  const { stdout } = await runGit(["worktree", "list", "--porcelain", "-z"], {
-    gitDir: repo.gitDir,
-    as: ownerOf(repo),
-  });
-  const records = stdout.toString("utf8").split("\0\0");
-  const refs = records.flatMap((record) => {
-    const lines = record.split("\0");
-    if (lines.includes("bare")) return [];
-    return lines.filter((line) => line.startsWith("branch ")).map((line) => line.slice("branch ".length));
-  });
-  return [...new Set(refs)];
 }
 
 /**

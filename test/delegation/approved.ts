@@ -1,7 +1,9 @@
 /** A delegation on a real repository, brought by its events to `approved`: ready to land. */
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
+import type { LandTools } from "../../src/delegation/prepare-landing.ts";
 import { settledBrief } from "../../src/domain/brief.ts";
+import { harnessFile } from "../../src/domain/harness.ts";
 import type { Policy } from "../../src/domain/policy.ts";
 import { digestBytes, digestValue } from "../../src/gate/digest.ts";
 import type { HostKey } from "../../src/gate/keys.ts";
@@ -42,14 +44,7 @@ export interface Approved {
   base: string;
   tree: string;
   store: ReturnType<typeof memoryStore>;
-  tools: {
-    record: ReturnType<typeof memoryStore>["record"];
-    append: ReturnType<typeof memoryStore>["append"];
-    openRepository: typeof openHostRepository;
-    openQuarantine: (repository: Awaited<ReturnType<typeof openHostRepository>>) => ReturnType<typeof openQuarantine>;
-    key: HostKey;
-    now: () => Date;
-  };
+  tools: LandTools;
   repository: Awaited<ReturnType<typeof openHostRepository>>;
   quarantine: Awaited<ReturnType<typeof openQuarantine>>;
 }
@@ -59,7 +54,15 @@ export async function approved(
   root: string,
   path: string,
   key: HostKey,
-  options: { ref?: string; policy?: Policy; until?: "verifying" | "approved" } = {},
+  options: {
+    ref?: string;
+    policy?: Policy;
+    brief?: object;
+    until?: "verifying" | "approved";
+    /** Left out: a landing that asks for a sandbox fails. */
+    runRole?: LandTools["runRole"];
+    images?: typeof images;
+  } = {},
 ): Promise<Approved> {
   const repository = await openHostRepository(path);
   const directory = await mkdtemp(join(root, "quarantine-"));
@@ -67,7 +70,8 @@ export async function approved(
   const quarantine = await openOwn(repository);
   const { commit: base, ref } = await resolveCommit(repository, undefined);
   const baseTree = await quarantine.treeOf(base);
-  const oid = await quarantine.writeBlob(Buffer.from("export const sum = (a, b) =>\n  a +\n  b;\n"));
+  const before = (await quarantine.readBlob(`${base}:src/sum.mjs`)).toString("utf8");
+  const oid = await quarantine.writeBlob(Buffer.from(before.replace("  a - b;\n", "  a +\n  b;\n")));
   const tree = await quarantine.compose(baseTree, [{ path: "src/sum.mjs", mode: "100644", oid }]);
   const author = { name: "Quarantine", email: "q@localhost" };
   const commit = await quarantine.commitTree({ tree, parent: base, message: "proposal", author, date: start });
@@ -77,7 +81,7 @@ export async function approved(
   const store = memoryStore();
   const id = freshId();
   const policy = options.policy ?? policyOf();
-  const brief = briefOf();
+  const brief = briefOf(options.brief);
   const run = runOf({ works: "passed" }, { tree });
   const report = reportOf({ base: runOf({ works: "passed" }, { tree: baseTree }), proposal: run, proven: run });
   const verdict = approval();
@@ -94,7 +98,7 @@ export async function approved(
       policy,
       policyDigest: digestValue(policy),
       briefDigest: digestValue(brief),
-      images,
+      images: options.images ?? images,
     },
   });
   await say({ type: "delegation.started", data: { lane: 0 } });
@@ -115,9 +119,19 @@ export async function approved(
   const record = store.record(id);
   if (options.until !== "verifying") {
     const facts = await approvalFacts(record, 1, quarantine, record.ref);
-    await say({ type: "delegation.approved", data: approve(facts, key, start) });
+    await say({ type: "delegation.approved", data: approve(facts, key, start, { lifetime: policy.landing?.expires }) });
   }
-  const tools = {
+  const tools: LandTools = {
+    runRole:
+      options.runRole ??
+      (async () => {
+        throw new Error("no sandbox here");
+      }),
+    loadHarness: async (name) =>
+      harnessFile.parse({ name, roles: ["verifier"], description: name, command: [name], smoke: [name] }),
+    directories: { trees: join(directory, "trees"), lanes: join(directory, "lanes") },
+    baselines: new Map(),
+    secrets: { known: () => false, mask: async (text) => text, contains: async () => [] },
     record: store.record,
     append: store.append,
     openRepository: openHostRepository,

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { discardDelegation, landDelegation, resumeLanding } from "../../src/delegation/decide.ts";
+import { approvalLifetime } from "../../src/domain/policy.ts";
 import { type HostKey, loadHostKey } from "../../src/gate/keys.ts";
-import { approvalLifetime } from "../../src/gate/land.ts";
 import { as, type Bench, bench, commit, owner, script } from "../worktree/fixture.ts";
 import { type Approved, approved, start } from "./approved.ts";
 
@@ -166,8 +166,8 @@ describe("the planner's words", () => {
   test("an approval that is over is not made young by naming another target", async () => {
     const a = await ready();
     const late = { ...a.tools, now: () => new Date(start.getTime() + approvalLifetime) };
-    expect(await code(landDelegation(a.id, "refs/heads/late", late))).toBe("approval-invalid");
-    expect(await code(landDelegation(a.id, a.ref, late))).toBe("approval-invalid");
+    expect(await code(landDelegation(a.id, "refs/heads/late", late))).toBe("approval-expired");
+    expect(await code(landDelegation(a.id, a.ref, late))).toBe("approval-expired");
     expect(a.store.types()).not.toContain("landing.intended");
     expect(await code(landDelegation(a.id, a.ref, a.tools))).toBe("done");
   });

@@ -92,7 +92,7 @@ describe("what a planner can say", () => {
     repository.git(
       "update-ref",
       "refs/heads/fix/moved",
-      repository.git("commit-tree", "-p", "main", "-m", "x", "main^{tree}"),
+      repository.git("commit-tree", "-m", "rewritten", "main^{tree}"),
     );
     const moved = repository.git("rev-parse", "fix/moved");
     for (const [onto, code] of [

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { changedCoverage } from "../../src/gate/coverage/changed.ts";
 import { readCoverage } from "../../src/gate/coverage/lines.ts";
-import { addedLines } from "../../src/gate/diff-lines.ts";
+import { diffLines } from "../../src/gate/diff-lines.ts";
 import { patch } from "./samples.ts";
 
 const lcov = "TN:\nSF:/workspace/src/sum.mjs\nFN:1,sum\nDA:1,4\nDA:2,4\nDA:3,0\nend_of_record\n";
@@ -14,7 +14,7 @@ const goProfile = "mode: set\nexample.org/m/src/sum.mjs:1.13,2.5 1 1\nexample.or
 
 describe("how much of what a patch adds was run", () => {
   test("lines that are added, not their context", () => {
-    expect(addedLines(patch)).toEqual(new Map([["src/sum.mjs", new Set([2, 3])]]));
+    expect(diffLines(patch).get("src/sum.mjs")?.added).toEqual(new Set([2, 3]));
   });
 
   test.each([

@@ -36,6 +36,8 @@ const code = (promise: Promise<unknown>) =>
     () => "landed",
     (error: { code: string }) => error.code,
   );
+/** `main` (or another branch) as a target that is at the delegation's base. */
+const target = (a: { base: string }, ref = "refs/heads/main") => ({ ref, from: a.base, onto: a.base });
 const land = (a: Approved, ref = "refs/heads/main") => landDelegation(a.id, ref, a.tools);
 
 describe("landing", () => {
@@ -84,41 +86,40 @@ describe("landing", () => {
     expect(await at(bare, "HEAD")).toBe(moved);
   });
 
-  test("on a branch that is checked out is refused, in a linked worktree too", async () => {
-    const b = await repository();
-    const a = await approved(b.root, b.repo, key, { ref: "refs/heads/work" });
-    expect(await code(land(a, "refs/heads/work"))).toBe("target-checked-out");
-    await as(owner, b.repo, "git", "worktree", "add", "-q", join(b.repo, ".linked"), "main");
-    const c = await approved(b.root, b.repo, key, { ref: "refs/heads/main" });
-    expect(await code(land(c))).toBe("target-checked-out");
-    expect([await at(b.repo, "work"), await at(b.repo, "main")]).toEqual([a.base, a.base]);
-    await as(owner, b.repo, "git", "worktree", "remove", "--force", join(b.repo, ".linked"));
-    expect(await code(land(c))).toBe("landed");
-  });
-
-  test("on a target that moved is refused; on one at the base it is not", async () => {
-    const b = await repository();
-    const a = await approved(b.root, b.repo, key, { ref: "refs/heads/main" });
-    await as(owner, b.repo, "git", "branch", "spare", "main");
-    const moved = await as(owner, b.repo, "git", "commit-tree", "-p", a.base, "-m", "moved", `${a.base}^{tree}`);
-    await as(owner, b.repo, "git", "update-ref", "refs/heads/main", moved);
-    expect(await code(land(a))).toBe("target-moved");
-    expect(await at(b.repo, "main")).toBe(moved);
-    expect(a.store.record(a.id).state).toBe("approved");
-    const { commit: landed } = await land(a, "refs/heads/spare");
-    expect(await at(b.repo, "spare")).toBe(landed);
-  });
-
-  test("a target that moves between the plan and the swap is left as it is", async () => {
+  test("a target that moves between the plan and the swap is merged with, and what moved it stays", async () => {
     const b = await repository();
     const a = await approved(b.root, b.repo, key, { ref: "refs/heads/main" });
     const moved = await as(owner, b.repo, "git", "commit-tree", "-p", a.base, "-m", "moved", `${a.base}^{tree}`);
     a.store.before = (event) => {
-      if (event.type === "landing.intended") script(owner, b.repo, `git update-ref refs/heads/main ${moved}`);
+      if (event.type === "landing.intended") script(owner, b.repo, `git update-ref refs/heads/main ${moved} ${a.base}`);
+    };
+    const landed = await land(a);
+    expect(landed.merged).toMatchObject({ onto: moved, verdict: "carried" });
+    expect(await at(b.repo, "main^")).toBe(moved);
+    expect(a.store.types().slice(-7)).toEqual([
+      "landing.intended",
+      "landing.abandoned",
+      "landing.merged",
+      "landing.tested",
+      "delegation.approved",
+      "landing.intended",
+      "delegation.landed",
+    ]);
+  });
+
+  test("a target that moves every time is left as it is after three", async () => {
+    const b = await repository();
+    const a = await approved(b.root, b.repo, key, { ref: "refs/heads/main" });
+    a.store.before = (event) => {
+      if (event.type === "landing.intended")
+        script(owner, b.repo, 'git update-ref refs/heads/main $(git commit-tree -p main -m more "main^{tree}")');
     };
     expect(await code(land(a))).toBe("target-moved");
-    expect(await at(b.repo, "main")).toBe(moved);
-    expect(a.store.types().slice(-2)).toEqual(["landing.intended", "landing.abandoned"]);
+    expect(await as(owner, b.repo, "git", "rev-list", "--count", `${a.base}..main`)).toBe("3");
+    expect(a.store.types().filter((type) => type === "landing.intended")).toHaveLength(3);
+    expect(a.store.record(a.id).state).toBe("approved");
+    a.store.before = () => {};
+    expect((await land(a)).merged?.verdict).toBe("carried");
   });
 
   test("runs no hook of the repository, and nothing that its configuration names", async () => {
@@ -168,8 +169,8 @@ describe("landing", () => {
     if (!envelope) throw new Error("not approved");
     const place = { repository: a.repository, quarantine: a.quarantine, key };
     const [first, second] = [
-      await planLanding(record, envelope, "refs/heads/main", { ...place, now: start }),
-      await planLanding(record, envelope, "refs/heads/main", { ...place, now: new Date(start.getTime() + 3_600_000) }),
+      await planLanding(record, envelope, target(a), { ...place, now: start }),
+      await planLanding(record, envelope, target(a), { ...place, now: new Date(start.getTime() + 3_600_000) }),
     ];
     expect(second.commit).toBe(first.commit);
     expect(await landingState(first, place)).toBe("before");
@@ -231,11 +232,11 @@ describe("what is not exactly what was approved does not land", () => {
     const envelope = record.approval?.approval;
     if (!envelope) throw new Error("not approved");
     const place = { repository: a.repository, quarantine: a.quarantine, key, now: start };
-    await expect(planLanding(structuredClone(record), envelope, "refs/heads/main", place)).resolves.toBeDefined();
+    await expect(planLanding(structuredClone(record), envelope, target(a), place)).resolves.toBeDefined();
     const [attempt] = record.attempts as [Attempt];
     const changed = swap(record, attempt);
     Object.assign(Object.keys(changed).some((name) => Object.hasOwn(record, name)) ? record : attempt, changed);
-    expect(await code(planLanding(record, envelope, "refs/heads/main", place))).toBe(expected);
+    expect(await code(planLanding(record, envelope, target(a), place))).toBe(expected);
     expect(await at(b.repo, "main")).toBe(a.base);
   });
 
@@ -248,13 +249,11 @@ describe("what is not exactly what was approved does not land", () => {
     const foreign = other.store.record(other.id).approval?.approval;
     if (!envelope || !foreign) throw new Error("not approved");
     const place = { repository: a.repository, quarantine: a.quarantine, key, now: start };
-    expect(await code(planLanding(record, envelope, "refs/heads/release", place))).toBe("approval-invalid");
-    expect(await code(planLanding(record, foreign, "refs/heads/main", place))).toBe("approval-invalid");
+    expect(await code(planLanding(record, envelope, target(a, "refs/heads/release"), place))).toBe("approval-invalid");
+    expect(await code(planLanding(record, foreign, target(a), place))).toBe("approval-invalid");
     const later = new Date(start.getTime() + 8 * 24 * 3_600_000);
-    expect(await code(planLanding(record, envelope, "refs/heads/main", { ...place, now: later }))).toBe(
-      "approval-invalid",
-    );
-    expect(await code(planLanding(record, envelope, "refs/heads/main", place))).toBe("landed");
+    expect(await code(planLanding(record, envelope, target(a), { ...place, now: later }))).toBe("approval-expired");
+    expect(await code(planLanding(record, envelope, target(a), place))).toBe("landed");
   });
 
   test("the facts are computed again from quarantine and record", async () => {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ensureBaseTree } from "../../src/worktree/base-tree.ts";
+import { checkedOutBranches } from "../../src/worktree/checked-out.ts";
 import {
   assertComplete,
-  checkedOutRefs,
   openHostRepository,
   readRef,
   receivePack,
@@ -15,6 +15,9 @@ import {
 } from "../../src/worktree/host-repository.ts";
 import { openQuarantine } from "../../src/worktree/quarantine.ts";
 import { as, type Bench, bench, commit, everything, fingerprint, owner, plan, sandbox, script } from "./fixture.ts";
+
+const checkedOutRefs = async (repo: Parameters<typeof checkedOutBranches>[0]) =>
+  (await checkedOutBranches(repo)).map(({ ref }) => ref).sort();
 
 let b: Bench;
 let first: string;
@@ -53,9 +56,9 @@ describe("opening", () => {
     const linked = await openHostRepository(here("linked"));
     expect(linked).toMatchObject({ path: here("linked"), gitDir: join(b.repo, ".git"), bare: false });
     expect(await resolveCommit(linked, undefined)).toEqual({ commit: first, ref: "refs/heads/other" });
-    expect((await checkedOutRefs(linked)).sort()).toEqual(["refs/heads/main", "refs/heads/other"]);
+    expect(await checkedOutRefs(linked)).toEqual(["refs/heads/main", "refs/heads/other"]);
     expect(await checkedOutRefs(await openHostRepository(here("bare.git")))).toEqual([]);
-    expect((await checkedOutRefs(repo)).sort()).toEqual(["refs/heads/main", "refs/heads/other"]);
+    expect(await checkedOutRefs(repo)).toEqual(["refs/heads/main", "refs/heads/other"]);
   });
 
   test("what is missing, no repository, below a top, empty, or broken is refused with the next step", async () => {
