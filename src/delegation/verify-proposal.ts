@@ -9,6 +9,7 @@ import { approvalFacts, approve } from "../gate/land.ts";
 import { askVerifier } from "../gate/verifier.ts";
 import type { AttemptOutcome } from "./attempt-outcome.ts";
 import type { AttemptPlace } from "./attempt-place.ts";
+import { holdWhileClosed } from "./hold.ts";
 import type { LoopTools } from "./tools.ts";
 
 /** Asks the verifier about a proposal whose tests and checks are green, and signs where its verdict holds. */
@@ -63,6 +64,8 @@ export async function verifyProposal(
   if (!judgement.approved) {
     return { is: "rejected", by: "verifier", hard: judgement.hard, findings: judgement.findings, tree: proposal.tree };
   }
+  // A gate that closed while the verdict was given: nothing is signed until it is open again.
+  await holdWhileClosed(id, number, tools, signal);
   const facts = await approvalFacts(tools.record(id), number, place.quarantine, record.ref);
   await tools.append({ type: "delegation.approved", delegation: id, data: approve(facts, tools.key, tools.now()) });
   return { is: "approved" };

@@ -21,7 +21,8 @@ import { accountsFor, planAccount } from "./accounts.ts";
 import { admissionOf, isMission, plannerTools } from "./admission.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
-import { loadConfig, policyDirectories, shippedImages } from "./config.ts";
+import { openCalibration } from "./calibration.ts";
+import { loadConfig, policyDirectories, shippedCanaries, shippedImages } from "./config.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
 import { openLanes } from "./lanes.ts";
@@ -181,14 +182,28 @@ async function bringUp(
   await openGateway();
   undo.push(async () => gateway?.stop());
 
-  const tools = loopTools(state, store, key, runner.run, lanesDirectory, secrets);
+  const withoutGate = loopTools(state, store, key, runner.run, lanesDirectory, secrets);
+  const calibration = openCalibration({
+    store,
+    lanes: () => lanes,
+    tools: withoutGate,
+    config: config.calibration,
+    admission: () => admission,
+    secrets,
+    scratch: join(lanesDirectory, "scratch"),
+    log,
+    directories: [shippedCanaries, ...config.calibration.canaries],
+  });
+  const tools: LoopTools = { ...withoutGate, gate: calibration };
   const lanes = openLanes({
     lanes: config.lanes,
     queue: config.queue,
     run: (id, lane, signal) =>
-      withSecrets(id, store, secrets, () =>
-        isMission(id) ? missions.run(id, signal) : runDelegation(id, lane, tools, signal),
-      ),
+      id.startsWith("c-")
+        ? calibration.run(id, signal)
+        : withSecrets(id, store, secrets, () =>
+            isMission(id) ? missions.run(id, signal) : runDelegation(id, lane, tools, signal),
+          ),
     onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
   });
   const plans = openPlans({ store, lanes, tools, log });
@@ -199,7 +214,20 @@ async function bringUp(
     lanes: () => lanes,
     tools: { ...tools, ...plannerTools({ store, plans, admission, secrets }) },
   });
-  const host = openHost({ planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions });
+  const host = openHost({
+    planner,
+    state,
+    store,
+    log,
+    lanes,
+    tools,
+    admission,
+    instance,
+    secrets,
+    plans,
+    missions,
+    calibration,
+  });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
   await plans.advanceAll();
   await missions.advanceAll();
@@ -216,6 +244,7 @@ async function bringUp(
   async function shutDown(reason: string): Promise<void> {
     log.info({ reason }, "daemon is ending");
     await app.close().catch(() => {});
+    calibration.end();
     missions.close();
     await plans.close();
     await lanes.drain();

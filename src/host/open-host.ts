@@ -17,6 +17,7 @@ import {
   refuseSecretsIn,
   refuseSecretsOf,
 } from "./admission.ts";
+import type { Calibration } from "./calibration.ts";
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 import { forgetSourcesOf } from "./keeper-environment.ts";
@@ -25,7 +26,7 @@ import type { Log } from "./log.ts";
 import type { Missions } from "./missions.ts";
 import type { Plans } from "./plans.ts";
 import type { StateDirectory } from "./state-directory.ts";
-import type { Store } from "./store.ts";
+import { gateClosed, type Store } from "./store.ts";
 import { openTrackRecords } from "./track-records.ts";
 import { version } from "./version.ts";
 
@@ -42,11 +43,13 @@ interface HostParts {
   secrets: HouseSecrets;
   plans: Plans;
   missions: Missions;
+  calibration: Calibration;
 }
 
 /** The words over the parts that a daemon has brought up. */
 export function openHost(parts: HostParts): Host {
-  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions } = parts;
+  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions, calibration } =
+    parts;
   const { rights } = admission;
   // Two decisions on one repository are made one after the other.
   let deciding: Promise<unknown> = Promise.resolve();
@@ -68,6 +71,7 @@ export function openHost(parts: HostParts): Host {
       rights,
       ...lanes.status(),
       head: store.ledger.head(),
+      gate: store.gate().closed ? { open: false, closed: store.gate().closed } : { open: true },
     }),
     async delegate(request) {
       if (!lanes.hasRoom())
@@ -104,6 +108,14 @@ export function openHost(parts: HostParts): Host {
       await store.append({ type: "mission.accepted", delegation: id, data });
       missions.advance(id);
       return id;
+    },
+    gate: {
+      status: () => calibration.status(),
+      calibrate: async (request) => ({ canaries: await calibration.calibrate(request) }),
+      canary: (id) => calibration.canary(id),
+      // Whoever may open the socket is the operator; the name beside is a claim.
+      open: (reason, who) => calibration.open(who ? `${planner} (${who})` : planner, reason),
+      close: (reason, who) => calibration.close(who ? `${planner} (${who})` : planner, reason),
     },
     viewMission: (id) => missions.view(id),
     viewPlan: (id) => plans.view(id),
@@ -153,6 +165,8 @@ export function openHost(parts: HostParts): Host {
     },
     land: (named, onto) =>
       inTurn(async () => {
+        const { closed } = store.gate();
+        if (closed) throw gateClosed(closed);
         const id = isMission(named) ? store.mission(named).plan : named;
         const record = isPlan(id) ? store.plan(id) : store.record(id);
         const ref = onto ? fullRef(onto) : record.ref;
