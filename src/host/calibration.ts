@@ -76,7 +76,13 @@ export function openCalibration(parts: Parts): Calibration {
   const unsubscribe = store.ledger.subscribe((entry) => {
     if (entry.type === "canary.judged" || entry.type === "canary.failed") {
       if (entry.delegation) remember(entry.delegation, entry);
-      if (entry.type === "canary.judged" && isFalseApproval(entry.data)) void sayClosed();
+      // Of several that were approved, the first closed it.
+      if (
+        entry.type === "canary.judged" &&
+        isFalseApproval(entry.data) &&
+        store.gate().closed?.canary === entry.delegation
+      )
+        void sayClosed();
     }
     if (ended || entry.type !== "verdict.received" || !entry.delegation?.startsWith("d-")) return;
     // The kernel's randomness: who is judged cannot foretell when.
