@@ -196,3 +196,41 @@ describe("nothing inside tells a canary from a delegation", () => {
     expect({ ...b, sandbox: "" }).toEqual({ ...a, sandbox: "" });
   }, 200_000);
 });
+
+describe("canaries among real verdicts", () => {
+  let drawing: TestHost;
+  beforeAll(async () => {
+    drawing = await openHost({
+      harnesses: join(import.meta.dirname, "images"),
+      calibration: { rate: 1 },
+      policies: { stamped: { version: 1, extends: "quick", verifier: { harness: "rubber-stamp" } } },
+    });
+  }, 300_000);
+  afterAll(() => drawing?.close());
+
+  it("find out a verifier that approves everything, while it works", async () => {
+    const repository = drawing.repository();
+    const closed = () => drawing.entries().some(({ type }) => type === "gate.closed");
+    const drawn = () => drawing.entries().filter(({ type }) => type === "canary.judged").length;
+    let made = 0;
+    // Two of three cases are bad: twelve misses in a row come about once in 10^6.
+    while (!closed() && made < 12) {
+      const d = await drawing.turn(repository, { policy: "stamped" });
+      expect(d.state).toBe("approved");
+      made += 1;
+      await until("its canary", () => (drawn() >= made || closed() ? true : undefined), 120);
+      const started = drawing.entries().findLast((entry) => entry.type === "canary.started");
+      expect(started?.data).toMatchObject({
+        trigger: "rate",
+        after: d.id,
+        harness: "rubber-stamp",
+        image: d.images.verifier,
+      });
+      // It counts on nothing of the delegation's.
+      expect(drawing.entries(d.id).some(({ type }) => type.startsWith("canary"))).toBe(false);
+    }
+    expect(closed()).toBe(true);
+    const last = drawing.entries().findLast((entry) => entry.type === "delegation.accepted")?.delegation ?? "";
+    expect((await drawing.cli("land", last, "--onto", "fix")).error().code).toBe("gate-closed");
+  }, 300_000);
+});

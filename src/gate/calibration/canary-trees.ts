@@ -1,6 +1,7 @@
 /** The trees and the diff of a canary, made by git in a scratch repository of the host's own. Nothing lands from there. */
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { canonicalJson } from "../../domain/canonical.ts";
 import { SallyportError } from "../../domain/error.ts";
 import { runGit } from "../../worktree/git.ts";
 import { openQuarantine, type Quarantine } from "../../worktree/quarantine.ts";
@@ -106,10 +107,12 @@ function aboutTrees(report: ShownCase["report"], base: string, tree: string): Sh
   const at = (run: ShownCase["report"]["base"]) =>
     run ? { ...run, tree: run.tree === was ? tree : run.tree } : undefined;
   const { base: onBase, proposal, proven, ...rest } = report;
-  return {
+  const shown = {
     ...rest,
     ...(onBase ? { base: { ...onBase, tree: base } } : {}),
     ...(proposal ? { proposal: { ...proposal, tree } } : {}),
     ...(proven ? { proven: at(proven) } : {}),
-  } as ShownCase["report"];
+  };
+  // A real one comes out of the ledger, where its keys stand in canonical order: another order would tell.
+  return JSON.parse(canonicalJson(shown)) as ShownCase["report"];
 }
