@@ -1,4 +1,4 @@
-/** `sallyport audit verify|show|tail`: reads the ledger's files itself, so it needs no daemon and trusts none. */
+/** `sallyport audit verify|export|show|tail`: reads the ledger's files itself, so it needs no daemon and trusts none. */
 import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
@@ -46,7 +46,23 @@ async function check(state: StateDirectory, anchor?: Head) {
   });
 }
 
-async function verify({ state, json }: Globals, options: { anchor?: string }): Promise<number> {
+interface VerifyFlags {
+  anchor?: string;
+  repo?: string;
+  key?: string;
+}
+
+async function verify({ state, json }: Globals, file: string | undefined, options: VerifyFlags): Promise<number> {
+  if (file !== undefined) {
+    if (options.anchor !== undefined)
+      throw new SallyportError("usage", "--anchor is for the ledger, not for a proof pack", { next: "Leave it out." });
+    const { verifyPack } = await import("./audit-proof.ts");
+    return verifyPack(json, file, options);
+  }
+  if (options.repo !== undefined || options.key !== undefined)
+    throw new SallyportError("usage", "--repo and --key are for a proof pack", {
+      next: "Name its file: `sallyport audit verify FILE --repo DIR`.",
+    });
   const result = await check(state, parseAnchor(options.anchor));
   if (json) print(result);
   else if (result.ok) {
@@ -60,6 +76,12 @@ async function verify({ state, json }: Globals, options: { anchor?: string }): P
     say(`next: ${result.next}`);
   }
   return result.ok ? done : exitCode.rejected;
+}
+
+async function exported(globals: Globals, id: string, options: { out?: string }): Promise<number> {
+  const { exportPack } = await import("./audit-proof.ts");
+  const head = (await liveHead(globals.state)) ?? (await headOnDisk(globals.state));
+  return exportPack(globals, id, options.out, head);
 }
 
 interface Filter {
@@ -121,11 +143,27 @@ export function auditCommand(): Command {
     "sallyport audit show --denied",
   ])
     .addCommand(
-      command("verify", "Check every line, link and signature; names the first bad line.", [
-        "sallyport audit verify --anchor 120:9f2c…",
-      ])
+      command(
+        "verify",
+        "Check the ledger: every line, link and signature. With FILE: check a proof pack again, offline.",
+        [
+          "sallyport audit verify --anchor 120:9f2c…",
+          "sallyport audit verify proof.json --repo /srv/git/money.git --key host.pub",
+        ],
+      )
+        .argument("[file]", "a proof pack; left out: the ledger")
+        .option("--repo <dir>", "with FILE: the repository, to make trees and commits again")
+        .option("--key <file>", "with FILE: the host's public key, keys/host.pub, as you know it")
         .option("--anchor <seq:hash>", "a head that you kept outside: proves that nothing up to it was cut or swapped")
         .action(action(verify)),
+    )
+    .addCommand(
+      command("export", "Write all that is needed to check one decision again into one signed file.", [
+        "sallyport audit export d-abcdefgh23456722 --out proof.json",
+      ])
+        .argument("<id>", "a delegation, or a plan with all its parts")
+        .option("--out <file>", "where to (default: standard output)")
+        .action(action(exported)),
     )
     .addCommand(
       filters(

@@ -32,6 +32,7 @@ async function list({ state, json }: Globals): Promise<number> {
 function describe(d: Delegation): string[] {
   const lines = [
     `${d.id}  ${d.state}${d.reason ? `: ${d.reason}` : ""}`,
+    ...(d.held ? [`  HELD        ${d.held}; it goes on when an operator opens it: sallyport gate status`] : []),
     `  title       ${d.brief.title}`,
     ...(d.plan ? [`  plan        ${d.plan.id}, ${d.plan.brief ?? "the combined whole"}`] : []),
     `  repository  ${d.repository}`,

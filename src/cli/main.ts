@@ -9,6 +9,7 @@ import { decideCommands } from "./decide.ts";
 import { delegateCommand } from "./delegate.ts";
 import { doctorCommand } from "./doctor.ts";
 import { executorsCommand } from "./executors.ts";
+import { gateCommand } from "./gate.ts";
 import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
 import { planCommand } from "./plan.ts";
@@ -32,6 +33,7 @@ for (const group of [
   ...lookCommands(),
   ...decideCommands(),
   executorsCommand(),
+  gateCommand(),
   auditCommand(),
 ]) {
   program.addCommand(group);

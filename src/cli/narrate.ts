@@ -125,6 +125,23 @@ export function narrate(entry: Entry): string {
       return `PLAN ${entry.data.state.toUpperCase()}: ${entry.data.message}`;
     case "plan.discarded":
       return `plan discarded by ${entry.data.by}`;
+    case "delegation.held":
+      return `HELD: ${entry.data.reason}`;
+    case "delegation.released":
+      return "goes on: the gate is open again";
+    case "canary.started":
+      return `canary ${entry.data.case} (${entry.data.label}) goes to ${entry.data.harness} under policy ${entry.data.policy}`;
+    case "canary.judged": {
+      const { case: name, label, approved, reasons } = entry.data;
+      const right = approved === (label === "good");
+      return `canary ${name} (${label}) is ${approved ? "approved" : `rejected (${reasons.join(", ")})`}: ${right ? "right" : "WRONG"}`;
+    }
+    case "canary.failed":
+      return `canary ${entry.data.case} failed, by no fault of the verifier: ${entry.data.message}`;
+    case "gate.closed":
+      return `GATE CLOSED by ${entry.data.by}: ${entry.data.reason}`;
+    case "gate.opened":
+      return `gate opened by ${entry.data.by}: ${entry.data.reason}`;
     case "delegation.rejected":
       return `REJECTED${entry.data.hard ? " for good" : ""}: ${entry.data.message}`;
     case "stuck.detected":

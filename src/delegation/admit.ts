@@ -177,7 +177,11 @@ export async function openNamed(
   return repository;
 }
 
-export async function loadRole(tools: AdmissionTools, name: string, role: Role): Promise<HarnessFile> {
+export async function loadRole(
+  tools: Pick<AdmissionTools, "loadHarness">,
+  name: string,
+  role: Role,
+): Promise<HarnessFile> {
   const harness = await tools.loadHarness(name);
   if (!harness.roles.includes(role)) {
     throw new SallyportError("brief-invalid", `${name} cannot be ${role}: its roles are ${harness.roles.join(", ")}`, {

@@ -24,7 +24,9 @@ import type { AttemptOutcome } from "./attempt-outcome.ts";
 import { type AttemptPlace, testContext } from "./attempt-place.ts";
 import { type ExecutorTurn, runExecutor } from "./executor.ts";
 import { findSecrets } from "./find-secrets.ts";
+import { holdWhileClosed } from "./hold.ts";
 import { mergeParts } from "./plan-merge.ts";
+import { isHeld } from "./reduce.ts";
 import type { LoopTools } from "./tools.ts";
 import { verifyProposal } from "./verify-proposal.ts";
 
@@ -44,6 +46,13 @@ export async function runAttempt(
   tools: LoopTools,
   signal: AbortSignal,
 ): Promise<AttemptOutcome> {
+  const before = tools.record(id);
+  const waiting = isHeld(before) ? before.attempts.at(-1)?.proposal : undefined;
+  if (waiting) {
+    // Held for a closed gate when the host ended: tested already, and still to be verified.
+    await holdWhileClosed(id, number, tools, signal);
+    return verifyProposal(id, number, waiting, place, tools, signal);
+  }
   const executed = tools.record(id).plan?.combines
     ? await combineParts(id, number, place, tools)
     : await executeAndCollect(id, number, place, tools, signal);
@@ -74,6 +83,7 @@ export async function runAttempt(
   const red = reportFindings(report);
   if (red.length > 0) return rejectedByHost(red, proposal.tree);
 
+  await holdWhileClosed(id, number, tools, signal);
   return verifyProposal(id, number, proposal, place, tools, signal);
 }
 

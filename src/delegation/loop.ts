@@ -19,6 +19,7 @@ import type { AttemptPlace } from "./attempt-place.ts";
 import { chooseExecutor } from "./choose-executor.ts";
 import { escalateStuck } from "./escalate.ts";
 import { rejectWhole } from "./plan-whole.ts";
+import { isHeld } from "./reduce.ts";
 import type { LoopTools, StopReason } from "./tools.ts";
 import { verifierTurnsOver } from "./verifier-turns.ts";
 
@@ -60,8 +61,13 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
   for (;;) {
     signal.throwIfAborted();
     const { attempts: made, policy, state } = tools.record(id);
-    if (state !== "preparing") return;
-    const number = made.length + 1;
+    const held = isHeld(tools.record(id));
+    if (state !== "preparing" && !held) return;
+    const number = held ? made.length : made.length + 1;
+    if (held) {
+      if (await tryAttempt(id, number, place, tools, signal)) return;
+      continue;
+    }
     const last = made.at(-1);
     if (last?.rejection && tools.record(id).plan?.combines) return rejectWhole(id, place, tools, signal);
     if (await restAfter(id, last, tools)) return;
@@ -87,21 +93,32 @@ async function attempts(id: string, place: AttemptPlace, tools: LoopTools, signa
       return;
     }
     await chooseExecutor(id, number, place, tools);
-    let outcome: AttemptOutcome;
-    try {
-      outcome = await runAttempt(id, number, place, tools, signal);
-    } catch (thrown) {
-      if (signal.aborted || thrown instanceof LedgerGone) throw thrown;
-      // An attempt that never began has nothing to be counted by.
-      if (tools.record(id).attempts.length < number) throw thrown;
-      const failure = failureOf(thrown);
-      await tools.append({ type: "attempt.failed", delegation: id, data: { attempt: number, ...failure } });
-      // The next attempt would meet the same policy: it would only cost.
-      if (failure.code === "policy-invalid" || failure.code === "verifier-not-independent") throw thrown;
-      continue;
-    }
-    if (await conclude(id, number, outcome, tools)) return;
+    if (await tryAttempt(id, number, place, tools, signal)) return;
   }
+}
+
+/** Makes one attempt, or goes on with one that was held; true when the delegation rests. */
+async function tryAttempt(
+  id: string,
+  number: number,
+  place: AttemptPlace,
+  tools: LoopTools,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let outcome: AttemptOutcome;
+  try {
+    outcome = await runAttempt(id, number, place, tools, signal);
+  } catch (thrown) {
+    if (signal.aborted || thrown instanceof LedgerGone) throw thrown;
+    // An attempt that never began has nothing to be counted by.
+    if (tools.record(id).attempts.length < number) throw thrown;
+    const failure = failureOf(thrown);
+    await tools.append({ type: "attempt.failed", delegation: id, data: { attempt: number, ...failure } });
+    // The next attempt would meet the same policy: it would only cost.
+    if (failure.code === "policy-invalid" || failure.code === "verifier-not-independent") throw thrown;
+    return false;
+  }
+  return conclude(id, number, outcome, tools);
 }
 
 /** Writes what an attempt came to; true when the delegation rests. */
@@ -188,7 +205,7 @@ async function endOf(id: string, thrown: unknown, tools: LoopTools, signal: Abor
   const cut = running !== undefined && record.state !== "preparing" && record.state !== "accepted";
   if (signal.aborted && (signal.reason as StopReason) === "shutdown") {
     // The next start goes on with the next attempt.
-    if (cut) {
+    if (cut && !isHeld(record)) {
       const data = { attempt: running.number, code: "internal", message: "the host was shut down" };
       await tools.append({ type: "attempt.failed", delegation: id, data });
     }

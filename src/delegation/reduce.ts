@@ -16,12 +16,14 @@ export type Dated = Event & { time: string };
 
 /** From which states an event may come. What is not listed changes no state and may come at any time. */
 const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
-  "delegation.started": ["accepted", "preparing"],
+  "delegation.started": ["accepted", "preparing", "verifying"],
   "attempt.started": ["preparing"],
   "attempt.executed": ["executing"],
   "proposal.collected": ["collecting"],
   "tests.reported": ["testing"],
   "verdict.received": ["verifying"],
+  "delegation.held": ["verifying"],
+  "delegation.released": ["verifying"],
   "delegation.approved": ["verifying", "approved"],
   "landing.asked": ["approved"],
   "landing.refused": ["approved"],
@@ -97,10 +99,16 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     refuse(event, `at attempt ${current.number}`);
   }
   const next = { ...record, updated: event.time };
-  const to = (state: State, change: Partial<Delegation> = {}): Delegation => ({ ...next, ...change, state });
+  const to = (state: State, change: Partial<Delegation> = {}): Delegation => {
+    const { held: _, ...rest } = next;
+    return { ...rest, ...change, state };
+  };
   switch (event.type) {
     case "delegation.started":
-      return to("preparing");
+      if (record.state !== "verifying") return to("preparing");
+      // Taken up again where it was held: what it proposed is still to be verified.
+      if (!isHeld(record)) refuse(event, record.state);
+      return next;
     case "attempt.started": {
       const { attempt, from } = event.data;
       if (attempt !== record.attempts.length + 1) refuse(event, `at attempt ${record.attempts.length}`);
@@ -136,6 +144,13 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
         ...next,
         attempts: withAttempt(record, { verdict: event.data.verdict, verdictDigest: event.data.digest }),
       };
+    case "delegation.held":
+      return { ...next, held: event.data.reason };
+    case "delegation.released": {
+      const { held, ...rest } = next;
+      if (held === undefined) refuse(event, "not held");
+      return rest;
+    }
     case "attempt.rejected": {
       const { attempt: _, tree: _tree, ...rejection } = event.data;
       return to("preparing", { attempts: withAttempt(record, { rejection }) });
@@ -319,6 +334,11 @@ export function apply(delegations: Map<string, Delegation>, event: Dated): void 
   if (!event.delegation?.startsWith("d-")) return;
   const record = step(delegations.get(event.delegation), event);
   if (record) delegations.set(event.delegation, record);
+}
+
+/** Whether it waits for the gate with its verifier still to be asked: then it goes on with that, also after a restart. */
+export function isHeld(record: Delegation): boolean {
+  return record.state === "verifying" && record.held !== undefined && record.attempts.at(-1)?.verdict === undefined;
 }
 
 /** Whether the loop must go on with this delegation after a restart. */

@@ -8,6 +8,7 @@ import type { RunRole } from "../sandbox/role-run.ts";
 import type { HostRepository } from "../worktree/host-repository.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
 import type { Escalate } from "./dossier.ts";
+import type { GateWatch } from "./hold.ts";
 
 export interface LoopTools {
   /** The record as the ledger tells it now. */
@@ -22,6 +23,8 @@ export interface LoopTools {
   delegations(): readonly Delegation[];
   /** Hands the dossier of a stuck delegation to its planner harness. Left out: there is none. */
   escalate?: Escalate;
+  /** Whether verdicts are asked for and signed now. Left out: always. */
+  gate?: GateWatch;
   runRole: RunRole;
   loadHarness(name: string): Promise<HarnessFile>;
   openRepository(path: string): Promise<HostRepository>;

@@ -10,6 +10,7 @@ import { shownDiff } from "../gate/shown-diff.ts";
 import { askedOf, askVerifier, type MoreOfCase } from "../gate/verifier.ts";
 import type { AttemptOutcome } from "./attempt-outcome.ts";
 import type { AttemptPlace } from "./attempt-place.ts";
+import { holdWhileClosed } from "./hold.ts";
 import { type Party, partyOf, requireIndependence } from "./independence.ts";
 import type { LoopTools } from "./tools.ts";
 import { verifierTurnsOver } from "./verifier-turns.ts";
@@ -69,6 +70,8 @@ export async function verifyProposal(
     const { hard, findings, notes } = judgement;
     return { is: "rejected", by: "verifier", hard, findings, tree: proposal.tree, ...(notes ? { notes } : {}) };
   }
+  // A gate that closed while the verdict was given: nothing is signed until it is open again.
+  await holdWhileClosed(id, number, tools, signal);
   const facts = await approvalFacts(tools.record(id), number, place.quarantine, record.ref);
   const data = approve(facts, tools.key, tools.now(), { lifetime: record.policy.landing?.expires });
   await tools.append({ type: "delegation.approved", delegation: id, data });

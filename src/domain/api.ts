@@ -1,6 +1,6 @@
 /** The HTTP API's bodies. Schema only. */
 import { z } from "zod";
-import { delegationId, missionId, planId, shortName, subjectId } from "./identity.ts";
+import { canaryId, delegationId, missionId, planId, shortName, subjectId } from "./identity.ts";
 import { missionText } from "./mission.ts";
 
 export const delegateBody = z.strictObject({
@@ -31,6 +31,17 @@ export const missionBody = z.strictObject({
 });
 export const missionParams = z.strictObject({ id: missionId });
 export const landBody = z.strictObject({ onto: z.string().min(1).max(1024).optional() });
+export const calibrateBody = z.strictObject({
+  policy: shortName.optional(),
+  harness: shortName.optional(),
+  count: z.number().int().min(1).max(1000).default(12),
+});
+export const canaryParams = z.strictObject({ id: canaryId });
+/** Who says so is a claim: whoever may open the socket is the operator. */
+export const gateBody = z.strictObject({
+  reason: z.string().trim().min(3).max(4000),
+  who: z.string().trim().min(1).max(100).optional(),
+});
 export const idParams = z.strictObject({ id: delegationId });
 export const waitQuery = z.strictObject({
   seconds: z.coerce.number().min(0).max(45).default(45),

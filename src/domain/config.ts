@@ -30,6 +30,34 @@ export const plannerRights = z.strictObject({
 });
 export type PlannerRights = z.infer<typeof plannerRights>;
 
+/** How the gate is measured while it works: known changes through the live verifier. */
+export const calibrationConfig = z.strictObject({
+  rate: z.number().min(0).max(1).default(0.05).describe("Canaries for each real verdict. 0 draws none."),
+  window: z
+    .number()
+    .int()
+    .min(10)
+    .max(10_000)
+    .default(200)
+    .describe("The rates are told over so many last canaries of each verifier, image and policy."),
+  warn: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe("Above this rate of good changes rejected, status and doctor warn. It never closes the gate."),
+  canaries: z
+    .array(z.string().startsWith("/"))
+    .max(20)
+    .default([])
+    .describe("Directories of the operator's own cases, beside the shipped ones."),
+  tokens: written.count
+    .optional()
+    .describe("What the models of canaries may use in one day (UTC), beside each policy's budget."),
+  usd: written.money.optional().describe("The same in dollars."),
+});
+export type CalibrationConfig = z.infer<typeof calibrationConfig>;
+
 const caps = z.strictObject({
   tokens: written.count.optional(),
   usd: written.money.optional().describe("Dollars, such as 5 or 0.50."),
@@ -57,5 +85,8 @@ export const hostConfig = z.strictObject({
     })
     .default({ executorDay: {} })
     .describe("Caps beside those of each delegation's policy."),
+  calibration: calibrationConfig
+    .default(calibrationConfig.parse({}))
+    .describe("Known-good and known-bad changes that the verifiers are shown among the real ones."),
 });
 export type HostConfig = z.infer<typeof hostConfig>;

@@ -102,6 +102,8 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   denied: { method: string; url: string; code: string; rule: string; count: number }[];
   /** The executor of the running or next attempt: chosen by the host where the brief names several. */
   executor: string;
+  /** Why it waits before or after its verifier's turn: the gate is closed. */
+  held?: string;
   /** What the host took for stuck. */
   detected?: { attempt: number; detector: StuckDetector; why: string };
   /** Whose word `reason` is, where it is stuck. */

@@ -5,12 +5,24 @@
 import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
-import { imageDigest, missionId, objectId, planId, role, sha256, shortName, subjectId } from "./identity.ts";
+import { canaryCaseId, canaryLabel, canarySeed } from "./canary.ts";
+import {
+  canaryId,
+  delegationId,
+  imageDigest,
+  missionId,
+  objectId,
+  planId,
+  role,
+  sha256,
+  shortName,
+  subjectId,
+} from "./identity.ts";
 import { missionEnd, missionText, permittedNames, plannerPurpose } from "./mission.ts";
 import { modelUsage } from "./model.ts";
 import { planBriefId, planEnd, planFinding, planPart, settledPlan } from "./plan.ts";
 import { policy } from "./policy.ts";
-import { finding } from "./rejection.ts";
+import { finding, rejectionReason } from "./rejection.ts";
 import { stuckDetector, stuckSeen } from "./stuck.ts";
 import { testReport } from "./test-report.ts";
 import { verdict } from "./verdict.ts";
@@ -48,6 +60,15 @@ const accepted = z.strictObject({
 /** A brief of a plan that was admitted: all of its delegation but where it starts from. */
 const admitted = accepted.omit({ base: true, plan: true });
 export type Admitted = z.infer<typeof admitted>;
+
+/** What a canary's event says of it: enough to tell the gate's error rates from these lines alone. */
+const canaryTurn = {
+  case: canaryCaseId,
+  label: canaryLabel,
+  harness: shortName,
+  image: imageDigest,
+  policy: shortName,
+};
 
 /** A proposal: the tree that the host built out of a layer, in quarantine, with its patch. */
 export const proposal = z.strictObject({
@@ -169,6 +190,33 @@ export const events = {
     runs: z.number().int().nonnegative(),
     message: z.string().max(4000),
   }),
+
+  "delegation.held": z.strictObject({ attempt, reason: z.string().max(4000) }),
+  "delegation.released": z.strictObject({ attempt }),
+  "canary.started": z.strictObject({
+    ...canaryTurn,
+    seed: canarySeed,
+    trigger: z.enum(["rate", "operator"]).describe("Drawn after a real verdict, or asked for."),
+    after: delegationId.optional().describe("The delegation whose verdict it was drawn after."),
+    question: sha256,
+    patch: sha256,
+    report: sha256,
+  }),
+  "canary.judged": z.strictObject({
+    ...canaryTurn,
+    approved: z.boolean().describe("What the host made of the verdict, by the rules for a real one."),
+    hard: z.boolean(),
+    reasons: z.array(rejectionReason).max(100),
+    verdict: verdict.optional().describe("Left out where there was none: then it is a rejection."),
+    digest: sha256.optional(),
+  }),
+  "canary.failed": z.strictObject({ ...canaryTurn, code: z.string(), message: z.string().max(4000) }),
+  "gate.closed": z.strictObject({
+    by: z.string().max(200).describe("`calibration`, or the operator who closed it."),
+    reason: z.string().max(4000),
+    canary: canaryId.optional().describe("The known-bad change that was approved."),
+  }),
+  "gate.opened": z.strictObject({ by: z.string().max(200), reason: z.string().min(1).max(4000) }),
 
   "plan.accepted": z.strictObject({
     repository: z.string(),

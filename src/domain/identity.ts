@@ -7,8 +7,10 @@ export const delegationId = z.string().regex(/^d-[a-z2-7]{16}$/, "expected a del
 export const planId = z.string().regex(/^p-[a-z2-7]{16}$/, "expected a plan's id such as p-abcdefgh23456722");
 /** A mission's id: `m-` and 16 lower-case base-32 characters. */
 export const missionId = z.string().regex(/^m-[a-z2-7]{16}$/, "expected a mission's id such as m-abcdefgh23456722");
-/** What a ledger line is about: a delegation, a plan, or a mission. */
-export const subjectId = z.string().regex(/^[dpm]-[a-z2-7]{16}$/, "expected an id such as d-abcdefgh23456722");
+/** A canary's id: `c-` and 16 lower-case base-32 characters. Nothing that lands can have one. */
+export const canaryId = z.string().regex(/^c-[a-z2-7]{16}$/, "expected a canary's id such as c-abcdefgh23456722");
+/** What a ledger line is about: a delegation, a plan, a mission, or a canary of the gate. */
+export const subjectId = z.string().regex(/^[cdpm]-[a-z2-7]{16}$/, "expected an id such as d-abcdefgh23456722");
 /** SHA-256 in lower-case hex. */
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits");
 /** A git object id, SHA-1 or SHA-256. */
@@ -35,6 +37,11 @@ export function delegationIdFrom(random: Uint8Array): string {
     id += alphabet[(pair >> (11 - (bit & 7))) & 31];
   }
   return id;
+}
+
+/** A canary's id, drawn like a delegation's. */
+export function canaryIdFrom(random: Uint8Array): string {
+  return `c-${delegationIdFrom(random).slice(2)}`;
 }
 
 /** A mission's id, drawn like a delegation's. */

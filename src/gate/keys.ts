@@ -117,6 +117,20 @@ export async function loadHostKey(directory: string): Promise<HostKey> {
   return { ...publicHalf(half), sign: (bytes) => sign(null, bytes, key) };
 }
 
+/** A public half from its PEM text (SPKI). Throws `proof-invalid` for what is no ed25519 key. */
+export function publicKeyFrom(pem: string): HostPublicKey {
+  try {
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyType === "ed25519" && key.type === "public" && !pem.includes("PRIVATE"))
+      return publicHalf(key);
+  } catch {
+    // Said below.
+  }
+  throw new SallyportError("proof-invalid", "this is no public ed25519 key in PEM", {
+    next: "Give the host's keys/host.pub.",
+  });
+}
+
 /** The public half of a state directory's key, for checking without the private one. */
 export async function loadHostPublicKey(directory: string): Promise<HostPublicKey> {
   try {

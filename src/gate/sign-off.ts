@@ -12,12 +12,8 @@ import {
 import { canonicalJson } from "../domain/canonical.ts";
 import { SallyportError } from "../domain/error.ts";
 import { digestValue } from "./digest.ts";
+import { preAuthentication } from "./dsse.ts";
 import type { HostKey, HostPublicKey } from "./keys.ts";
-
-/** DSSE's pre-authentication encoding: what is signed, so that type and payload cannot be read another way. */
-function preAuthentication(type: string, payload: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.length} `), payload]);
-}
 
 /** Signs an approval. Returns the envelope and the digest it is named by. */
 export function signApproval(predicate: ApprovalPredicate, key: HostKey): { envelope: Envelope; digest: string } {

@@ -16,6 +16,7 @@ import { type Delegation, restingStates } from "../domain/delegation.ts";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import { costOf } from "./cost-of.ts";
+import { addGateRoutes } from "./gate-api.ts";
 import type { Host } from "./host.ts";
 import { addMissionRoutes } from "./mission-api.ts";
 import { parseRequest } from "./parse-request.ts";
@@ -116,6 +117,7 @@ export function buildApi(host: Host): FastifyInstance {
     return host.verify(id, parseRequest(landBody, request.body ?? {}).onto);
   });
   app.post("/v1/delegations/:id/discard", async (request) => host.discard(parseRequest(idParams, request.params).id));
+  addGateRoutes(app, host);
   addPlanRoutes(app, host);
   addMissionRoutes(app, host);
   return app;

@@ -29,6 +29,8 @@ export function policyDirectories(config: HostConfig, state: StateDirectory): st
 
 /** The folders that come with the project. */
 export const shippedPolicies = join(import.meta.dirname, "../../policies");
+/** The cases that the gate is calibrated with. */
+export const shippedCanaries = join(shippedPolicies, "canaries");
 /** The harness folders: the project's own, or the ones that the operator names with `SALLYPORT_IMAGES`. */
 export const shippedImages = resolve(process.env.SALLYPORT_IMAGES || join(import.meta.dirname, "../../images"));
 /** Where package installs and bootstraps are kept between image builds. */

@@ -22,7 +22,8 @@ import { accountsFor, planAccount } from "./accounts.ts";
 import { admissionOf, isMission, plannerTools } from "./admission.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
-import { loadConfig, policyDirectories, rightsOf, shippedImages } from "./config.ts";
+import { openCalibration } from "./calibration.ts";
+import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
 import { openLandings } from "./landings.ts";
@@ -183,14 +184,28 @@ async function bringUp(
   await openGateway();
   undo.push(async () => gateway?.stop());
 
-  const tools = loopTools(state, store, key, runner.run, lanesDirectory, secrets);
+  const withoutGate = loopTools(state, store, key, runner.run, lanesDirectory, secrets);
+  const calibration = openCalibration({
+    store,
+    lanes: () => lanes,
+    tools: withoutGate,
+    config: config.calibration,
+    admission: () => admission,
+    secrets,
+    scratch: join(lanesDirectory, "scratch"),
+    log,
+    directories: [shippedCanaries, ...config.calibration.canaries],
+  });
+  const tools: LoopTools = { ...withoutGate, gate: calibration };
   const lanes = openLanes({
     lanes: config.lanes,
     queue: config.queue,
     run: (id, lane, signal) =>
-      withSecrets(id, store, secrets, () =>
-        isMission(id) ? missions.run(id, signal) : runDelegation(id, lane, tools, signal),
-      ),
+      id.startsWith("c-")
+        ? calibration.run(id, signal)
+        : withSecrets(id, store, secrets, () =>
+            isMission(id) ? missions.run(id, signal) : runDelegation(id, lane, tools, signal),
+          ),
     onError: (id, error) => log.error({ delegation: id, err: error }, "delegation ended by a fault"),
   });
   const landings = openLandings({
@@ -222,6 +237,7 @@ async function bringUp(
     plans,
     missions,
     landings,
+    calibration,
   });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
   await landings.resume();
@@ -240,6 +256,7 @@ async function bringUp(
   async function shutDown(reason: string): Promise<void> {
     log.info({ reason }, "daemon is ending");
     await app.close().catch(() => {});
+    calibration.end();
     missions.close();
     await landings.close();
     await plans.close();

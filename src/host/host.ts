@@ -5,6 +5,7 @@ import type { PlanRequest } from "../delegation/plan-admit.ts";
 import type { MissionView } from "../domain/mission-record.ts";
 import type { PlanFinding } from "../domain/plan.ts";
 import type { PlanView } from "../domain/plan-record.ts";
+import type { CalibrateRequest } from "./calibration.ts";
 import type { Log } from "./log.ts";
 import type { Store } from "./store.ts";
 import type { TrackRecordView } from "./track-records.ts";
@@ -16,6 +17,14 @@ export interface Host {
   trackRecords(since?: Date): TrackRecordView;
   /** Admits a plan; resolves with its id, and what the lint let pass, once it is durable. */
   acceptPlan(request: PlanRequest): Promise<{ id: string; findings: PlanFinding[] }>;
+  gate: {
+    status(): object;
+    /** Draws canaries; resolves with their ids. */
+    calibrate(request: CalibrateRequest): Promise<{ canaries: string[] }>;
+    canary(id: string): object;
+    open(reason: string, who: string | undefined): Promise<object>;
+    close(reason: string, who: string | undefined): Promise<object>;
+  };
   /** A plan with what became of its briefs. Throws `not-found`. */
   viewPlan(id: string): PlanView;
   /** Admits a mission; resolves with its id once it is durable. */

@@ -38,6 +38,7 @@ const settled: ReadonlySet<EventType> = new Set<EventType>([
   "proposal.collected",
   "tests.reported",
   "verdict.received",
+  "canary.judged",
   "delegation.approved",
   "landing.merged",
   "landing.tested",

@@ -8,6 +8,11 @@ export interface Lanes {
   enqueue(id: string): void;
   /** Whether another one would be taken. */
   hasRoom(): boolean;
+  /**
+   * Lends the lane of a running delegation that waits for the gate to the canaries in the queue, so that those can run while
+   * every lane is held. Returns the way to take it back, which resolves when no canary is on it.
+   */
+  lend(id: string): () => Promise<void>;
   /** Ends a running delegation, or takes a waiting one out; resolves when it rests. False when it is neither. */
   stop(id: string, reason: StopReason): Promise<boolean>;
   /** Resolves when no lane runs it. */
@@ -27,9 +32,33 @@ export function openLanes(options: {
   const running = new Map<string, { lane: number; abort: AbortController; done: Promise<void> }>();
   const free = Array.from({ length: options.lanes }, (_, lane) => lane);
   let draining = false;
+  /** By the delegation that lends: whether a canary is on its lane now. */
+  const lent = new Map<string, Promise<void> | undefined>();
+
+  const nextOnLent = () => {
+    for (const [lender, busy] of lent) {
+      const at = waiting.findIndex((id) => id.startsWith("c-"));
+      if (at < 0) return;
+      if (busy) continue;
+      const [id = ""] = waiting.splice(at, 1);
+      const abort = new AbortController();
+      const lane = running.get(lender)?.lane ?? 0;
+      const done = options
+        .run(id, lane, abort.signal)
+        .catch((error: unknown) => options.onError(id, error))
+        .finally(() => {
+          running.delete(id);
+          if (lent.has(lender)) lent.set(lender, undefined);
+          next();
+        });
+      lent.set(lender, done);
+      running.set(id, { lane, abort, done });
+    }
+  };
 
   const next = () => {
-    if (draining || free.length === 0 || waiting.length === 0) return;
+    if (draining || waiting.length === 0) return;
+    if (free.length === 0) return nextOnLent();
     const lane = free.shift() ?? 0;
     const id = waiting.shift() ?? "";
     const abort = new AbortController();
@@ -56,6 +85,15 @@ export function openLanes(options: {
       }
       waiting.push(id);
       queueMicrotask(next);
+    },
+    lend(id) {
+      lent.set(id, undefined);
+      next();
+      return async () => {
+        const busy = lent.get(id);
+        lent.delete(id);
+        await busy;
+      };
     },
     async stop(id, reason) {
       const at = waiting.indexOf(id);

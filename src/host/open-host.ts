@@ -17,6 +17,7 @@ import {
   refuseSecretsIn,
   refuseSecretsOf,
 } from "./admission.ts";
+import type { Calibration } from "./calibration.ts";
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 import { forgetSourcesOf } from "./keeper-environment.ts";
@@ -26,7 +27,7 @@ import type { Log } from "./log.ts";
 import type { Missions } from "./missions.ts";
 import type { Plans } from "./plans.ts";
 import type { StateDirectory } from "./state-directory.ts";
-import type { Store } from "./store.ts";
+import { gateClosed, type Store } from "./store.ts";
 import { openTrackRecords } from "./track-records.ts";
 import { version } from "./version.ts";
 
@@ -44,12 +45,18 @@ interface HostParts {
   plans: Plans;
   missions: Missions;
   landings: Landings;
+  calibration: Calibration;
 }
 
 /** The words over the parts that a daemon has brought up. */
 export function openHost(parts: HostParts): Host {
-  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions, landings } = parts;
+  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions } = parts;
+  const { landings, calibration } = parts;
   const { rights } = admission;
+  const refuseClosed = () => {
+    const { closed } = store.gate();
+    if (closed) throw gateClosed(closed);
+  };
   // Two decisions on one repository are made one after the other.
   let deciding: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -79,6 +86,7 @@ export function openHost(parts: HostParts): Host {
       ...lanes.status(),
       landing: landings.status(),
       head: store.ledger.head(),
+      gate: store.gate().closed ? { open: false, closed: store.gate().closed } : { open: true },
     }),
     async delegate(request) {
       if (!lanes.hasRoom())
@@ -115,6 +123,14 @@ export function openHost(parts: HostParts): Host {
       await store.append({ type: "mission.accepted", delegation: id, data });
       missions.advance(id);
       return id;
+    },
+    gate: {
+      status: () => calibration.status(),
+      calibrate: async (request) => ({ canaries: await calibration.calibrate(request) }),
+      canary: (id) => calibration.canary(id),
+      // Whoever may open the socket is the operator; the name beside is a claim.
+      open: (reason, who) => calibration.open(who ? `${planner} (${who})` : planner, reason),
+      close: (reason, who) => calibration.close(who ? `${planner} (${who})` : planner, reason),
     },
     viewMission: (id) => missions.view(id),
     viewPlan: (id) => plans.view(id),
@@ -172,11 +188,13 @@ export function openHost(parts: HostParts): Host {
       return { id, state: store.record(id).state };
     },
     async land(named, onto) {
+      refuseClosed();
       const { id, ref } = targetOf(named, onto);
       const landed = isPlan(id) ? await plans.land(id, ref) : await landings.land(id, ref);
       return { id, state: "landed", ...landed };
     },
     async verify(named, onto) {
+      refuseClosed();
       const { id, ref } = targetOf(named, onto);
       const delegation = isPlan(id) ? store.plan(id).combined.delegation : id;
       return { id, state: "approved", ...(await landings.verify(delegation, ref)) };

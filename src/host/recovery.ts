@@ -2,7 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { resumeLanding } from "../delegation/decide.ts";
-import { isUnfinished } from "../delegation/reduce.ts";
+import { isHeld, isUnfinished } from "../delegation/reduce.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import type { SandboxEngine } from "../sandbox/engine.ts";
 import { sweepBaseTrees } from "../worktree/base-tree.ts";
@@ -45,7 +45,8 @@ export async function recoverDelegations(store: Store, tools: LoopTools, log: Lo
     }
     if (!isUnfinished(record)) continue;
     const running = record.attempts.at(-1);
-    if (running && record.state !== "preparing" && record.state !== "accepted") {
+    // One that was held for a closed gate goes on at its verifier: nothing of it was cut.
+    if (running && !isHeld(record) && record.state !== "preparing" && record.state !== "accepted") {
       const data = { attempt: running.number, code: "internal", message: "cut by a crash of the host" };
       await store.append({ type: "attempt.failed", delegation: record.id, data });
     }

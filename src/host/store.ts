@@ -9,9 +9,10 @@ import { applyPlan } from "../delegation/plan-reduce.ts";
 import { apply } from "../delegation/reduce.ts";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
-import { type Entry, type Event, events } from "../domain/event.ts";
+import { type Entry, type Event, type EventType, events } from "../domain/event.ts";
 import type { MissionRecord } from "../domain/mission-record.ts";
 import type { PlanRecord } from "../domain/plan-record.ts";
+import { type Closed, type GateState, openGate, stepGate } from "../gate/calibration/gate-state.ts";
 import type { Ledger } from "../ledger/open.ts";
 
 export interface Store {
@@ -26,11 +27,23 @@ export interface Store {
   /** Throws `not-found`. */
   mission(id: string): MissionRecord;
   missions(): MissionRecord[];
+  /** Whether the gate is open, and what its canaries came to. */
+  gate(): GateState;
   append(event: Event): Promise<Entry>;
   note(event: Event): void;
   ledger: Ledger;
   /** Set once the ledger has refused an append: nothing further is decided. */
   readonly broken: SallyportError | undefined;
+}
+
+/** What a closed gate stops. What has happened at a ref already is still written down. */
+const throughTheGate: ReadonlySet<EventType> = new Set<EventType>(["delegation.approved", "landing.intended"]);
+
+/** The refusal of a closed gate. */
+export function gateClosed({ reason, since }: Closed): SallyportError {
+  return new SallyportError("gate-closed", `the gate is closed since ${since}: ${reason}`, {
+    next: "Nothing was changed. What this verifier approved is suspect: an operator looks at `sallyport gate status`, and opens it with `sallyport gate open --reason TEXT`.",
+  });
 }
 
 /** Folds the whole ledger and follows it. `replay` is given each entry that is there already. */
@@ -43,7 +56,9 @@ export async function openStore(
   const durable = new Map<string, Delegation>();
   const plans = new Map<string, PlanRecord>();
   const missions = new Map<string, MissionRecord>();
+  let gate = openGate;
   const follow = (entry: Entry) => {
+    gate = stepGate(gate, entry);
     apply(durable, entry);
     applyPlan(plans, entry);
     applyMission(missions, entry);
@@ -56,6 +71,7 @@ export async function openStore(
   const pending = new Map(durable);
   const pendingPlans = new Map(plans);
   const pendingMissions = new Map(missions);
+  let pendingGate = gate;
   ledger.subscribe(follow);
   let broken: SallyportError | undefined;
 
@@ -72,10 +88,13 @@ export async function openStore(
         },
       );
     }
+    // The last word, whoever asks: nothing is signed for landing, and no landing begins, while the gate is closed.
+    if (pendingGate.closed && throughTheGate.has(event.type)) throw gateClosed(pendingGate.closed);
     const dated = { ...event, time: new Date().toISOString() };
     apply(pending, dated);
     applyPlan(pendingPlans, dated);
     applyMission(pendingMissions, dated);
+    pendingGate = stepGate(pendingGate, dated);
   };
   const fail = (cause: unknown): never => {
     const error =
@@ -114,6 +133,7 @@ export async function openStore(
     missions: () => [...missions.values()],
     plans: () => [...plans.values()],
     list: () => [...durable.values()],
+    gate: () => gate,
     async append(event) {
       check(event);
       return ledger.append(event).catch(fail);

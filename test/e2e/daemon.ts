@@ -93,6 +93,8 @@ export interface HostOptions {
   images?: readonly string[];
   /** A directory with more harness folders; all of them are built. */
   harnesses?: string;
+  /** How the gate is calibrated; left out: not at all. */
+  calibration?: { rate?: number; window?: number; canaries?: string[] };
   /** What `run` may start and name; left out: nothing. */
   missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
 }
@@ -147,6 +149,8 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     version: 1,
     lanes: options.lanes ?? 2,
     queue: options.queue ?? 100,
+    // A test that counts sandboxes draws no canary by chance.
+    calibration: { rate: 0, ...options.calibration },
     planners: {
       default: {
         repositories: [`${directory}/r/**`],

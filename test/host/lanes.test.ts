@@ -82,3 +82,37 @@ it("drains: ends all as a shutdown and takes no more", async () => {
   expect(lanes.status()).toEqual({ lanes: 2, running: [], waiting: [] });
   expect(() => lanes.enqueue("d")).toThrow(expect.objectContaining({ code: "queue-full" }));
 });
+
+it("lends a held lane to canaries alone, one at a time, and takes it back when that is over", async () => {
+  const { lanes, begun, settle } = rig(1, 10);
+  lanes.enqueue("d-held");
+  await settle();
+  for (const id of ["d-next", "c-one", "c-two"]) lanes.enqueue(id);
+  await settle();
+  expect(begun.map((b) => b.id)).toEqual(["d-held"]);
+  const takeBack = lanes.lend("d-held");
+  await settle();
+  expect(begun.map((b) => [b.id, b.lane])).toEqual([
+    ["d-held", 0],
+    ["c-one", 0],
+  ]);
+  begun[1]?.end();
+  await settle();
+  expect(begun.map((b) => b.id)).toEqual(["d-held", "c-one", "c-two"]);
+  let back = false;
+  void takeBack().then(() => {
+    back = true;
+  });
+  lanes.enqueue("c-three");
+  await settle();
+  expect(back).toBe(false);
+  begun[2]?.end();
+  await settle();
+  expect(back).toBe(true);
+  // Not lent any more: the next ones wait for the lane itself.
+  expect(begun.map((b) => b.id)).toEqual(["d-held", "c-one", "c-two"]);
+  begun[0]?.end();
+  await settle();
+  expect(begun.at(-1)?.id).toBe("d-next");
+  expect(lanes.status().waiting).toEqual(["c-three"]);
+});

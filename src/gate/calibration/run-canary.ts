@@ -1,0 +1,138 @@
+/**
+ * One canary through the live verifier: the same turn that a real proposal gets, the same judgement, and no way from
+ * there to an approval. Nothing here can sign: it is given no key.
+ */
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { brief as briefSchema } from "../../domain/brief.ts";
+import type { BudgetAccount } from "../../domain/budget.ts";
+import { asSallyportError } from "../../domain/error.ts";
+import type { Event, EventData } from "../../domain/event.ts";
+import type { HarnessFile } from "../../domain/harness.ts";
+import { delegationIdFrom } from "../../domain/identity.ts";
+import type { Policy } from "../../domain/policy.ts";
+import type { RunRole } from "../../sandbox/role-run.ts";
+import { diffLines } from "../diff-lines.ts";
+import { digestBytes, digestValue } from "../digest.ts";
+import { judge } from "../judge.ts";
+import { cut } from "../printable.ts";
+import { askVerifier } from "../verifier.ts";
+import type { CanaryCase } from "./canary-case.ts";
+import { filesAfter, openCanaryPlace, shownTrees } from "./canary-trees.ts";
+import { varyCase } from "./vary-case.ts";
+
+/** What is run, and for whom. */
+export interface CanaryPlan {
+  /** `c-…`. */
+  id: string;
+  case: CanaryCase;
+  seed: string;
+  trigger: "rate" | "operator";
+  after?: string;
+  /** A real delegation's, or an operator's policy by name. */
+  policy: Policy;
+  harness: HarnessFile;
+  image: string;
+}
+
+export interface CanaryTools {
+  append(event: Event): Promise<unknown>;
+  runRole: RunRole;
+  /** The host's own accounts: a canary spends nothing of a delegation's budget. */
+  accounts: readonly BudgetAccount[];
+  /** Where delegations have their directories: a sandbox can read the names of its mounts' sources. */
+  lanes: string;
+  /** Where scratch repositories are made. */
+  scratch: string;
+}
+
+/** Runs a canary to its line in the ledger. Rejects only where the ledger does, or when `signal` aborts. */
+export async function runCanary(plan: CanaryPlan, tools: CanaryTools, signal: AbortSignal): Promise<void> {
+  const { id, policy } = plan;
+  const turn = {
+    case: plan.case.id,
+    label: plan.case.label,
+    harness: plan.harness.name,
+    image: plan.image,
+    policy: policy.name,
+  };
+  try {
+    const judged = await askAbout(plan, turn, tools, signal);
+    await tools.append({ type: "canary.judged", delegation: id, data: { ...turn, ...judged } });
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    const { code, message } = asSallyportError(thrown);
+    // Where the ledger is the one that failed, this fails too: nothing is lost.
+    await tools.append({ type: "canary.failed", delegation: id, data: { ...turn, code, message: cut(message, 4000) } });
+  }
+}
+
+type Judged = Omit<EventData<"canary.judged">, "case" | "label" | "harness" | "image" | "policy">;
+
+async function askAbout(
+  plan: CanaryPlan,
+  turn: Omit<EventData<"canary.judged">, "approved" | "hard" | "reasons">,
+  tools: CanaryTools,
+  signal: AbortSignal,
+): Promise<Judged> {
+  const { id, policy } = plan;
+  const place = await openCanaryPlace(tools.scratch);
+  // Named like a real delegation's: a sandbox can read where its mounts come from.
+  const directory = join(tools.lanes, delegationIdFrom(randomBytes(10)));
+  try {
+    const after = await filesAfter(place.quarantine, plan.case);
+    const shown = varyCase(plan.case, after, plan.seed);
+    const { patch, report } = await shownTrees(place.quarantine, shown, policy.budget.patch);
+    const brief = briefSchema.parse({
+      title: "A change",
+      intent: shown.intent,
+      instructions: "As the intent says.",
+      accept: shown.accept,
+      executor: "none",
+      policy: policy.name,
+    });
+    await tools.append({
+      type: "canary.started",
+      delegation: id,
+      data: {
+        ...turn,
+        seed: plan.seed,
+        trigger: plan.trigger,
+        ...(plan.after ? { after: plan.after } : {}),
+        question: digestValue({ intent: brief.intent, accept: brief.accept }),
+        patch: digestBytes(patch),
+        report: digestValue(report),
+      },
+    });
+    const answer = await askVerifier(
+      {
+        delegation: id,
+        attempt: 1,
+        policy,
+        harness: plan.harness,
+        image: plan.image,
+        directory: join(directory, "verify-1"),
+        runRole: (run) =>
+          tools.runRole({ ...run, ...(run.lane ? { lane: { ...run.lane, accounts: tools.accounts } } : {}) }),
+        signal,
+      },
+      brief,
+      patch,
+      report,
+    );
+    signal.throwIfAborted();
+    if (!answer.verdict) {
+      // What is no fault of the verifier's says nothing about it.
+      if (answer.reason === "host" || answer.reason === "over-budget") throw new Error(answer.message);
+      return { approved: false, hard: false, reasons: [answer.reason] };
+    }
+    const { verdict } = answer;
+    const { approved, hard, findings } = judge(verdict, brief.accept, diffLines(patch.toString("utf8")), report);
+    const reasons = [...new Set(findings.map(({ reason }) => reason))];
+    return { approved, hard, reasons, verdict, digest: digestValue(verdict) };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+    await place.close();
+  }
+}
