@@ -44,6 +44,7 @@ export function problems({ allowed, tests = ["test/"], mayDrop = [], unsafe: loo
     if (before && after && before.kind === after.kind && before.text === after.text && before.mode === after.mode) continue;
     if (!begins(path, allowed)) found.push(`${JSON.stringify(path)} is no part of this brief`);
     if (/(?:^|\/)\.git(?:\/|$)/i.test(path)) found.push(`${path} is a git directory`);
+    if (/(?:^|\/)\.git(?:attributes|modules|ignore)$/i.test(path)) found.push(`${path} is obeyed by git`);
     if (hidden.test(path)) found.push(`${JSON.stringify(path)} has hidden characters in its name`);
     if (after?.kind === "link") found.push(`${path} is a link to ${after.text}`);
     if (after && (before?.mode ?? 0o644) !== after.mode && after.kind === "file") found.push(`${path} has another mode`);
@@ -52,6 +53,7 @@ export function problems({ allowed, tests = ["test/"], mayDrop = [], unsafe: loo
     const old = new Set((before?.text ?? "").split("\n").map((line) => line.trim()));
     const added = after.text.split("\n").filter((line) => !old.has(line.trim()));
     for (const line of added) {
+      if (/corpus-live-[0-9a-f]{8}/.test(line)) found.push(`${path} holds a secret`);
       if (hidden.test(line)) found.push(`${path} has hidden characters: ${JSON.stringify(line)}`);
       if (begins(path, tests) && switchedOff.test(line)) found.push(`${path} switches a test off: ${line.trim()}`);
       if (looksForUnsafe && !begins(path, tests) && /\.(?:[cm]?[jt]s|py|go)$/.test(path) && unsafe.test(line))
