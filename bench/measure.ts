@@ -15,7 +15,7 @@ export interface Figure {
 
 const sorted = (values: readonly number[]) => [...values].sort((a, b) => a - b);
 export const median = (values: readonly number[]) => sorted(values)[Math.floor(values.length / 2)] ?? Number.NaN;
-const percentile = (values: readonly number[], p: number) =>
+export const percentile = (values: readonly number[], p: number) =>
   sorted(values)[Math.min(values.length - 1, Math.floor(values.length * p))] ?? Number.NaN;
 
 /** Milliseconds that something takes. */

@@ -77,7 +77,8 @@ export async function runAttempt(
   return verifyProposal(id, number, proposal, place, tools, signal);
 }
 
-function mechanicalRules(record: Delegation) {
+/** What the mechanical rules are given of a delegation. */
+export function mechanicalRules(record: Pick<Delegation, "policy" | "attempts">) {
   const { filesystem, budget } = record.policy;
   return {
     writable: pathMatcher(filesystem.writable),
@@ -218,7 +219,7 @@ async function combineParts(
   if (!("commit" in whole)) throw new SallyportError("worktree-failed", "what merged before does not merge any more");
   await quarantine.keep(`${id}/${number}`, whole.commit);
   const collected = { ok: true as const, ...whole, changes: [], ignored: 0, wrote: { files: 0, bytes: 0, paths: [] } };
-  return withPatch(number, collected, place, policy.budget.patch, { sandbox: "", end: "exit", exit: 0 });
+  return withPatch(number, collected, place, policy.budget.patch, { exit: 0 });
 }
 
 /** What goes into the ledger and is hashed there, without any value that the gateway knows (ATTACKS S4). */
@@ -230,12 +231,13 @@ function wrote(collected: Collected): { files: number; bytes: number; paths: str
   return { ...collected.wrote, paths: collected.wrote.paths.slice(0, 200) };
 }
 
-async function withPatch(
+/** The proposal that a collected tree is, or the rejection of one that changes nothing. */
+export async function withPatch(
   number: number,
   collected: Extract<Collected, { ok: true }>,
-  place: AttemptPlace,
+  place: Pick<AttemptPlace, "base" | "quarantine">,
   limit: number,
-  turn: ExecutorTurn,
+  turn: Pick<ExecutorTurn, "exit">,
 ): Promise<AttemptOutcome | { proposal: Proposal }> {
   const { base, quarantine } = place;
   if (collected.tree === base.tree) {

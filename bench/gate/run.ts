@@ -1,0 +1,79 @@
+/**
+ * `make gate-bench`: every case of the corpus through the real gate, under each judge. Ends with 1 where a goal is missed.
+ *   --only REPOSITORY[/BRIEF[/CASE]]   --arm NAME (several times)   --without RULE   --json FILE   --list-rules
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { loadCorpus } from "../../test/gate-corpus/load.ts";
+import { type Arm, ablate, arms, imageOf } from "./arms.ts";
+import { hostRules } from "./decide.ts";
+import { type Measured, measureCases, type Selected } from "./measure-cases.ts";
+import { printAblation, printGoals, printMachine, printTable, printTimes } from "./print.ts";
+import { openBenchRig } from "./rig.ts";
+import { missedGoals, rowsOf } from "./score.ts";
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    arm: { type: "string", multiple: true },
+    without: { type: "string" },
+    json: { type: "string" },
+    "list-rules": { type: "boolean" },
+  },
+});
+
+function usage(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+if (values["list-rules"]) {
+  console.log(hostRules.join("\n"));
+  process.exit(0);
+}
+if (values.without !== undefined && !hostRules.includes(values.without))
+  usage(`${values.without} is no rule of the host's: see --list-rules`);
+for (const name of values.arm ?? []) if (!arms.includes(name as Arm)) usage(`${name} is no arm: ${arms.join(", ")}`);
+const wanted = (values.arm as Arm[] | undefined) ?? [...arms];
+// A model costs money and needs a route: without a key in the environment the column says that it was not run.
+const asked = wanted.filter((arm) => arm !== "model");
+const notRun = wanted.includes("model") ? ["model: not run, no key for a model is given"] : [];
+
+const [repositoryName, briefName, caseName] = (values.only ?? "").split("/");
+const corpus = await loadCorpus(undefined, repositoryName || undefined);
+const selected: Selected[] = corpus.flatMap((repository) =>
+  repository.briefs
+    .filter((brief) => !briefName || brief.id === briefName)
+    .flatMap((brief) =>
+      brief.cases.filter((one) => !caseName || one.id === caseName).map((one) => ({ repository, brief, one })),
+    ),
+);
+if (selected.length === 0) usage(`no case is called ${values.only}`);
+
+function progress(measured: Measured, done: number, all: number): void {
+  const line = `${String(done).padStart(String(all).length)}/${all} ${measured.evidence.name} ${(measured.took / 1000).toFixed(1)} s`;
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${done === all ? "" : line}`);
+  else process.stderr.write(`${line}\n`);
+}
+
+const begun = performance.now();
+const rig = await openBenchRig();
+let measured: Measured[];
+try {
+  const verifiers = asked.flatMap((arm) => imageOf[arm] ?? []);
+  measured = await measureCases(selected, rig, { verifiers, without: values.without, onCase: progress });
+} finally {
+  await rig.close();
+}
+const rows = rowsOf(measured, asked, values.without);
+const missed = missedGoals(measured, asked, values.without);
+const ablation = values.without === undefined ? ablate(measured) : undefined;
+printMachine(measured.length, corpus, (performance.now() - begun) / 1000);
+if (values.without !== undefined) console.log(`WITHOUT THE RULE ${values.without}\n`);
+printTable(rows, asked, notRun);
+printTimes(measured);
+if (ablation) printAblation(ablation);
+printGoals(missed);
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ rows, missed, without: values.without, measured }, null, 1)}\n`);
+process.exitCode = missed.length > 0 ? 1 : 0;
