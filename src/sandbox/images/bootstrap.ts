@@ -61,7 +61,7 @@ export async function buildRootfs(
   const work = await mkdtemp(join(options.cacheDirectory, "rootfs-"));
   try {
     options.onProgress(`bootstrapping Debian ${suite} (half a minute)`);
-    const archive = await bootstrap(options.imagesDirectory, work, options.onProgress);
+    const archive = await bootstrap(options.imagesDirectory, { names: [], without: [] }, work, options.onProgress);
     options.onProgress("importing the root file system");
     const imported = await importArchive(docker, archive, hash);
     const settled = await settleImage(docker, imported, options.cacheDirectory);
@@ -73,12 +73,44 @@ export async function buildRootfs(
   }
 }
 
-async function bootstrap(imagesDirectory: string, work: string, onProgress: (line: string) => void): Promise<string> {
-  const listed = await readFile(join(imagesDirectory, "base", "packages.txt"), "utf8");
-  const packages = listed
+/** What an image's folder asks for of Debian. */
+export interface DebianPackages {
+  names: string[];
+  /** Globs of paths that stay out, in dpkg's form: `*` matches `/` too. */
+  without: string[];
+}
+
+/** A folder's `packages.txt`: one package a line, or `!` and a path that stays out. Empty where there is no such file. */
+export async function debianPackages(directory: string): Promise<DebianPackages> {
+  const listed = await readFile(join(directory, "packages.txt"), "utf8").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return "";
+    throw cause;
+  });
+  const lines = listed
     .split("\n")
     .map((line) => line.replace(/#.*/, "").trim())
     .filter((line) => line !== "");
+  const odd = lines.find((line) => !/^(?:[a-z0-9][a-z0-9+.-]+|!\/[^\s,]+)$/.test(line));
+  if (odd !== undefined) {
+    throw new SallyportError("image-failed", `${join(directory, "packages.txt")} says ${JSON.stringify(odd)}`, {
+      next: "write one name of a Debian package a line, or `!` and a path that stays out",
+    });
+  }
+  return {
+    names: lines.filter((line) => !line.startsWith("!")),
+    without: lines.filter((line) => line.startsWith("!")).map((line) => line.slice(1)),
+  };
+}
+
+/** Bootstraps the base's packages and `more` into a tar archive below `work`, hardened; gives its path. */
+export async function bootstrap(
+  imagesDirectory: string,
+  more: DebianPackages,
+  work: string,
+  onProgress: (line: string) => void,
+): Promise<string> {
+  const base = await debianPackages(join(imagesDirectory, "base"));
+  const without = [...base.without, ...more.without].map((path) => `path-exclude=${path}`);
   const archive = join(work, "rootfs.tar");
   const aptOptions = join(work, "apt.conf");
   await writeFile(aptOptions, await hostAcquireOptions(), { mode: 0o600 });
@@ -97,8 +129,8 @@ async function bootstrap(imagesDirectory: string, work: string, onProgress: (lin
     [
       "--mode=root",
       "--variant=essential",
-      `--include=${packages.join(",")}`,
-      ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
+      `--include=${[...base.names, ...more.names].join(",")}`,
+      ...[...dpkgOptions, ...without].map((option) => `--dpkgopt=${option}`),
       `--aptopt=${aptOptions}`,
       `--customize-hook=${shellQuote(join(imagesDirectory, "base", "harden.sh"))} "$1"`,
       // The hook removes all of apt, its own files included: there is nothing left to clean.
@@ -116,9 +148,13 @@ async function bootstrap(imagesDirectory: string, work: string, onProgress: (lin
     },
   );
   if (end !== "") {
-    throw new SallyportError("image-failed", `the bootstrap of the base image ${end}: ${log.slice(-15).join("\n")}`, {
-      next: "check that this host's apt can reach a Debian mirror (`apt-get update`), then build again",
-    });
+    throw new SallyportError(
+      "image-failed",
+      `the bootstrap of Debian's packages ${end}: ${log.slice(-15).join("\n")}`,
+      {
+        next: "check that this host's apt can reach a Debian mirror (`apt-get update`), then build again",
+      },
+    );
   }
   return archive;
 }

@@ -1,12 +1,14 @@
 /** Building images: the base when it is needed, then a harness on it, without a network, named by its inputs. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type Docker from "dockerode";
 import { SallyportError } from "../../domain/error.ts";
-import { buildRootfs } from "./bootstrap.ts";
+import { bootstrap, buildRootfs, debianPackages } from "./bootstrap.ts";
 import { withBuildLock } from "./build-lock.ts";
 import { type BuiltImage, imageTag, imageWithInputs, inspectImage, labels } from "./built-image.ts";
 import { compareImages, type ImageDifference } from "./compare-images.ts";
 import { type ContextParts, packContext } from "./context.ts";
+import { writeDebianLayer } from "./debian-layer.ts";
 import { baseInputHash, baseName, harnessInputHash } from "./find.ts";
 import { loadHarness } from "./harness.ts";
 import { installPackages } from "./packages.ts";
@@ -108,14 +110,32 @@ async function makeUntagged(
   const parts: ContextParts = { packages: await installPackages(directory, cacheDirectory, onProgress) };
   if (!base) parts.file = { name: "node", path: nodeBinary() };
   const from = base?.digest ?? (await buildRootfs(docker, { imagesDirectory, cacheDirectory, onProgress, force }));
-  onProgress(`building ${name}`);
-  const digest = await runBuild(docker, { name, directory, parts, from, inputHash, force, onProgress });
+  const debian = base ? await debianPackages(directory) : undefined;
+  const work = debian && debian.names.length > 0 ? await makeTemporary(cacheDirectory) : undefined;
+  let digest: string;
+  try {
+    if (debian && work !== undefined) {
+      onProgress(`bootstrapping ${debian.names.join(", ")}`);
+      const archive = await bootstrap(imagesDirectory, debian, work, onProgress);
+      parts.file = { name: "debian.tar", path: join(work, "debian.tar") };
+      await writeDebianLayer(docker, from, archive, parts.file.path);
+    }
+    onProgress(`building ${name}`);
+    digest = await runBuild(docker, { name, directory, parts, from, inputHash, force, onProgress });
+  } finally {
+    if (work !== undefined) await rm(work, { recursive: true, force: true });
+  }
   try {
     return await settleImage(docker, digest, cacheDirectory);
   } catch (error) {
     await dropUntagged(docker, digest);
     throw error;
   }
+}
+
+async function makeTemporary(cacheDirectory: string): Promise<string> {
+  await mkdir(cacheDirectory, { recursive: true });
+  return mkdtemp(join(cacheDirectory, "debian-"));
 }
 
 /** Removes an image unless it has a tag: the same inputs give the same id, which others may use already. */

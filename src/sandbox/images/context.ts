@@ -9,7 +9,7 @@ import { isInput } from "./input-hash.ts";
 export interface ContextParts {
   /** A directory whose `node_modules` is added. */
   packages?: string | undefined;
-  /** One file, by its name in the context: the node binary of the base image. */
+  /** One file, by its name in the context: the node binary of the base image, or Debian's packages. */
   file?: { name: string; path: string } | undefined;
 }
 
