@@ -54,13 +54,12 @@ const lookalike = /[A-Za-z][\w]*[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u040
 const dangerous = {
   py: [
     /(?<![.\w])(?:eval|exec|compile|__import__)\s*\(/,
-    /\b(?:subprocess|socket|urllib|http\.client|requests|ctypes|pickle|marshal|shelve|atexit|importlib|inspect|traceback)\b/,
+    /^\s*(?:import|from)\s+(?:os|subprocess|socket|urllib|http|requests|ctypes|pickle|marshal|shelve|atexit|importlib|inspect|traceback|threading|shutil|signal)\b/,
     /\bos\.(?:system|popen|exec\w*|spawn\w*|_exit|abort|kill|fork|environ|getenv|remove|unlink|rename|chmod)\b/,
     /\bsys\.(?:exit|modules|settrace|setprofile|_getframe|argv|meta_path)\b/,
     /\b(?:expanduser|Path\.home|write_text|write_bytes|PYTEST_CURRENT_TEST)\b/,
     /(?<![.\w])open\s*\(/,
     /(?<![.\w])(?:print|input|breakpoint|globals|setattr)\s*\(/,
-    /\bfrom\s+os\b|^\s*import\s+os\b/,
   ],
   go: [
     /"(?:os|os\/exec|net|net\/\w+|syscall|unsafe|plugin|C|io\/ioutil|log|runtime\/debug|reflect)"/,
