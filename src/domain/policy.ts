@@ -177,11 +177,36 @@ function testsOf(units: Units) {
     setup: z.string().min(1).optional().describe("Runs once on the base tree, with the policy's network."),
     run: z.string().min(1).describe("Runs the tests, without any socket."),
     report: z
-      .enum(["exit", "junit"])
-      .describe("`exit`: the exit code alone. `junit`: JUnit XML written to $SALLYPORT_REPORT."),
-    runner: z.enum(["node-test"]).optional().describe("Whose test files the host plants (with `junit`)."),
-    plant: pathPattern.optional().describe("The folder the planted tests go to (with `junit`); left out: `test`."),
+      .enum(["exit", "junit", "jest", "go", "cargo"])
+      .describe(
+        "`exit`: the exit code alone. Else what is written to $SALLYPORT_REPORT: `junit` XML, `jest --json`, `go test -json`, or all that `cargo test` prints.",
+      ),
+    runner: z
+      .enum(["node-test", "vitest", "jest", "mocha", "pytest", "go", "cargo", "none"])
+      .optional()
+      .describe(
+        "Whose test files the host plants; every report but `exit` names one. `none` plants nothing: a forged report is then believed if the exit code agrees.",
+      ),
+    plant: pathPattern
+      .optional()
+      .describe(
+        "A folder whose tests are run: planted tests go there, and beside the base's tests. Left out: the runner's usual one.",
+      ),
     evidence: paths.describe("Tests and their configuration: put back from the base for the second run."),
+    keep: paths
+      .optional()
+      .describe("Configuration that the host would put back from the base by itself, and that stays as proposed."),
+    repeat: z
+      .number()
+      .int()
+      .min(1)
+      .max(5)
+      .optional()
+      .describe("How often base and proposal are run: a test that does not always end the same is flaky. Left out: 1."),
+    coverage: z
+      .enum(["lcov", "cobertura", "go"])
+      .optional()
+      .describe("The form of what `run` writes to $SALLYPORT_COVERAGE. Left out: not read."),
     wall: units.duration.optional().describe("Wall time of one run; left out: the budget's."),
     image: shortName.optional().describe("The image the tests and checks run in; left out: `base`."),
   });

@@ -43,5 +43,23 @@ export const testReport = z.strictObject({
   newlySkipped: z.array(z.string()),
   unproven: z.array(z.string()).describe("New tests that pass without the change too: they prove nothing."),
   checks: z.array(checkResult),
+  flaky: z.array(z.string()).optional().describe("Did not end the same each time on one tree: they prove nothing."),
+  renamed: z
+    .array(z.strictObject({ from: z.string(), to: z.string() }))
+    .optional()
+    .describe("Tests that disappeared, and new ones that look like them. A hint, no excuse."),
+  putBack: z
+    .array(z.strictObject({ path: z.string(), why: z.string() }))
+    .optional()
+    .describe("Changed configuration, scripts, lockfiles, hooks and the like: the base's were used in the second run."),
+  notes: z.array(z.string()).optional().describe("What the planner may want to know; never a reason to reject."),
+  coverage: z
+    .strictObject({
+      lines: z.number().int().nonnegative().describe("Lines that the patch adds and that a tool could measure."),
+      covered: z.number().int().nonnegative(),
+      uncovered: z.array(z.strictObject({ path: z.string(), lines: z.array(z.number().int().positive()) })),
+    })
+    .optional()
+    .describe("A claim of the code under test: never a reason to approve."),
 });
 export type TestReport = z.infer<typeof testReport>;

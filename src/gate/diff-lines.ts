@@ -10,6 +10,15 @@ const hunkHeader = /^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
  * inside a hunk that looks like a header is still text (ATTACKS V3).
  */
 export function diffLines(patch: string): DiffLines {
+  return newSide(patch, (mark) => mark !== "-");
+}
+
+/** Like `diffLines`, the lines that the patch adds alone. */
+export function addedLines(patch: string): DiffLines {
+  return newSide(patch, (mark) => mark === "+");
+}
+
+function newSide(patch: string, isWanted: (mark: string) => boolean): DiffLines {
   const files = new Map<string, Set<number>>();
   const lines = patch.split("\n");
   let current: Set<number> | undefined;
@@ -33,7 +42,8 @@ export function diffLines(patch: string): DiffLines {
         const mark = (lines[i] ?? "")[0];
         if (mark === "\\") continue;
         if (mark !== "-") {
-          current?.add(at++);
+          if (isWanted(mark ?? " ")) current?.add(at);
+          at++;
           newLeft--;
         }
         if (mark !== "+") oldLeft--;

@@ -26,6 +26,7 @@ export function unresolved(pointer: Evidence, lines: DiffLines, report: TestRepo
   if ("test" in pointer) {
     const status = report.proposal && statusOf(report.proposal.tests, pointer.test);
     if (status === undefined) return `the report has no test "${pointer.test}"`;
+    if (report.flaky?.includes(pointer.test)) return `test "${pointer.test}" does not always end the same`;
     if (report.unproven.includes(pointer.test)) return `test "${pointer.test}" passes without the change too`;
     return status === "passed" ? undefined : `test "${pointer.test}" ${status}`;
   }

@@ -18,9 +18,11 @@ import {
 } from "../worktree/safe-open.ts";
 import { believe, type FoundReport } from "./believe.ts";
 import { type TreePlace, withCleanTree } from "./clean-tree.ts";
-import { plantedTests } from "./plant.ts";
+import { type PlantedFile, plantedTests, plantFolders } from "./plant.ts";
 import { printable } from "./printable.ts";
-import { readJunit } from "./read-junit.ts";
+import type { ReportForm } from "./reports/form.ts";
+import { readReport } from "./reports/read-report.ts";
+import { runnerOf } from "./runners/known.ts";
 
 /** What the tester needs of one delegation. */
 export interface TesterContext {
@@ -35,7 +37,8 @@ export interface TesterContext {
   breaks: readonly string[];
 }
 
-const reportName = Buffer.from("junit.xml");
+const reportName = Buffer.from("report");
+const coverageName = Buffer.from("coverage");
 const runNames: Record<string, string> = {
   base: "on the base",
   proposal: "as proposed",
@@ -45,27 +48,58 @@ const runNames: Record<string, string> = {
 const reportLimit = 8 * 1024 * 1024;
 const tailLimit = 8 * 1024;
 
-/**
- * Runs the tests of `commands` on `tree`. Whatever the code under test does is a result; `sandbox-failed` is thrown where
- * the host could not run it to its end, so that nobody is rejected for that.
- */
+/** Where to plant: in these folders, of which the `optional` ones need not be run. */
+export interface Planting {
+  folders: readonly string[];
+  optional?: ReadonlySet<string>;
+}
+
+export interface RunOutcome {
+  run: TestRun;
+  /** The folders whose planted tests ran. */
+  live: string[];
+  /** What was left at $SALLYPORT_COVERAGE, where the policy names a form for it. */
+  coverage?: string;
+}
+
+/** `runOnce` with its run alone, planted where the policy or the runner's habit says. */
 export async function runTests(
   context: TesterContext,
   commands: TestCommands,
   name: string,
   tree: string,
 ): Promise<TestRun> {
-  const { policy } = context;
-  return withCleanTree(context.place, `test-${name}`, tree, async ({ workspace }) => {
+  const { run } = await runOnce(context, commands, name, tree, { folders: plantFolders(commands, []) });
+  return run;
+}
+
+/**
+ * Runs the tests of `commands` on `tree`. Whatever the code under test does is a result; `sandbox-failed` is thrown where
+ * the host could not run it to its end, so that nobody is rejected for that.
+ */
+export async function runOnce(
+  context: TesterContext,
+  commands: TestCommands,
+  name: string,
+  tree: string,
+  planting: Planting,
+): Promise<RunOutcome> {
+  const { policy, place } = context;
+  const { quarantine } = place;
+  return withCleanTree(place, `test-${name}`, tree, async ({ workspace }) => {
     const nonce = `t${randomBytes(8).toString("hex")}`;
-    const plant = plantedTests(commands, nonce);
+    const plant = await plantedTests(commands, nonce, planting.folders, {
+      paths: await quarantine.listPaths(tree),
+      read: async (path) => (await quarantine.readBlob(`${tree}:${path}`, sourceLimit)).toString("utf8"),
+    });
     // A name that no tree can have foreseen: what lies in it was written in this run.
     const folder = `.sallyport-${nonce}`;
-    const unplanted = prepare(workspace.target, folder, plant);
+    const unplanted = prepare(workspace.target, folder, plant?.files ?? []);
     if (unplanted) {
       const nothing = { exit: null, ended: "failed" as const, milliseconds: 0, tests: {}, green: false, tail: "" };
-      return { tree, ...nothing, forged: unplanted };
+      return { run: { tree, ...nothing, forged: unplanted }, live: [] };
     }
+    const at = (file: Buffer) => `/workspace/${folder}/${file.toString()}`;
     const result = await context.runRole({
       delegation: context.delegation,
       attempt: context.attempt,
@@ -75,7 +109,8 @@ export async function runTests(
       command: ["/bin/sh", "-c", commands.run],
       environment: {
         ...baseEnvironment(false),
-        SALLYPORT_REPORT: `/workspace/${folder}/${reportName.toString()}`,
+        SALLYPORT_REPORT: at(reportName),
+        SALLYPORT_COVERAGE: at(coverageName),
       },
       directory: "/workspace",
       mounts: [{ source: workspace.target, target: "/workspace", writable: true }],
@@ -85,16 +120,38 @@ export async function runTests(
       signal: context.signal,
     });
     const ended = ownEnd(result.end, context.signal);
-    const report = commands.report === "junit" ? await readReport(workspace.target, folder) : { why: "" };
+    const form = reportForm(commands, nonce);
+    const report: FoundReport = form ? await foundReport(workspace.target, folder, form) : { why: "" };
+    const { live, ...believed } = believe(
+      commands,
+      { ended, exit: result.exit, report, plant, ...(planting.optional ? { optional: planting.optional } : {}) },
+      context.breaks,
+    );
+    const coverage = commands.coverage ? readFile(workspace.target, folder, coverageName) : undefined;
     return {
-      tree,
-      exit: result.exit,
-      ended,
-      milliseconds: result.milliseconds,
-      ...believe(commands, { ended, exit: result.exit, report, plant }, context.breaks),
-      tail: printable(result.output.tail.subarray(-tailLimit)),
+      run: {
+        tree,
+        exit: result.exit,
+        ended,
+        milliseconds: result.milliseconds,
+        ...believed,
+        tail: printable(result.output.tail.subarray(-tailLimit)),
+      },
+      live,
+      ...(coverage && "text" in coverage ? { coverage: coverage.text } : {}),
     };
   });
+}
+
+/** A source file that is read for the language of what is planted is no larger, in bytes. */
+const sourceLimit = 4 * 1024 * 1024;
+
+/** How the report is read; undefined where the policy reads none. */
+function reportForm(commands: TestCommands, mark: string): ReportForm | undefined {
+  const { report } = commands;
+  if (report === "exit") return undefined;
+  if (report !== "junit") return { kind: report, mark };
+  return { kind: "junit", mark, names: runnerOf(commands)?.junit ?? { suites: true, classnames: true } };
 }
 
 /** The end of a tester's sandbox where the sandbox brought it about. Throws `sandbox-failed` where the host did. */
@@ -110,20 +167,14 @@ export function ownEnd(
 }
 
 /** Puts the report's folder and the planted file into the tree; says why it cannot where a path is in the way. */
-function prepare(
-  target: string,
-  folder: string,
-  plant: { path: string; content: string } | undefined,
-): string | undefined {
+function prepare(target: string, folder: string, plants: readonly PlantedFile[]): string | undefined {
   const top = openRoot(target);
   try {
     const made = makeDirectory(top, Buffer.from(folder));
     if (!made) return "the folder for its report could not be made";
     closeDirectory(made);
-    if (plant && !writeNew(top, plant.path.split("/"), plant.content)) {
-      return `${plant.path.split("/").slice(0, -1).join("/")} is not a plain folder, so the host cannot plant its tests there`;
-    }
-    return undefined;
+    const refused = plants.find((plant) => !writeNew(top, plant.path.split("/"), plant.content));
+    return refused && `${refused.folder} is not a plain folder, so the host cannot plant its tests there`;
   } finally {
     closeDirectory(top);
   }
@@ -164,25 +215,32 @@ function writeNew(top: OpenDirectory, segments: readonly string[], content: stri
   }
 }
 
-async function readReport(target: string, folder: string): Promise<FoundReport> {
-  const found = readFile(target, folder);
+const formNames: Record<ReportForm["kind"], string> = {
+  junit: "JUnit XML",
+  jest: "what jest --json writes",
+  go: "what go test -json writes",
+  cargo: "what cargo test prints",
+};
+
+async function foundReport(target: string, folder: string, form: ReportForm): Promise<FoundReport> {
+  const found = readFile(target, folder, reportName);
   if ("why" in found) return found;
-  const tests = await readJunit(found.text);
-  return tests ? { tests } : { why: "its report is not JUnit XML, or is beyond all bounds" };
+  const report = await readReport(form, found.text);
+  return report ?? { why: `its report is not ${formNames[form.kind]}, or is beyond all bounds` };
 }
 
 // The sandbox is gone, so nothing changes while this looks; but what it left may be a link, a fifo or 10 GB.
-function readFile(target: string, folder: string): { text: string } | { why: string } {
+function readFile(target: string, folder: string, name: Buffer): { text: string } | { why: string; none?: true } {
   const top = openRoot(target);
   try {
     const directory = openDirectory(top, Buffer.from(folder));
     if (!directory) return { why: "it took away the folder for its report" };
     try {
-      const seen = statBelow(directory, reportName);
-      if (!seen) return { why: "it left no report at $SALLYPORT_REPORT" };
+      const seen = statBelow(directory, name);
+      if (!seen) return { why: "it left no report at $SALLYPORT_REPORT", none: true };
       if (!seen.isFile() || seen.nlink !== 1n) return { why: "its report is not a plain file" };
       if (seen.size > BigInt(reportLimit)) return { why: `its report is larger than ${reportLimit} bytes` };
-      const fd = openFile(directory, reportName, seen);
+      const fd = openFile(directory, name, seen);
       try {
         return { text: readFileSync(fd, "utf8") };
       } finally {

@@ -1,67 +1,57 @@
 /** The host's own evidence: every run the gate asks for, and the checks, as one test report. */
 import type { Criterion } from "../domain/brief.ts";
-import { SallyportError } from "../domain/error.ts";
 import type { TestCommands } from "../domain/policy.ts";
 import type { TestReport, TestRun } from "../domain/test-report.ts";
-import { pathMatcher } from "../policy/paths.ts";
-import type { Change, Override } from "../worktree/quarantine.ts";
+import { type Baseline, type BaselineCache, baseline } from "./baseline.ts";
 import { runChecks } from "./checks.ts";
 import { compareRuns, newTests } from "./compare-runs.ts";
-import { cutTail } from "./printable.ts";
-import { runTests, type TesterContext } from "./test-run.ts";
+import { changedCoverage } from "./coverage/changed.ts";
+import { divideChanges } from "./put-back.ts";
+import { renamedTests } from "./renamed.ts";
+import { isFlakyRed, type Merged, mergeRuns, mostRuns } from "./repeat.ts";
+import { runOnce, type TesterContext } from "./test-run.ts";
 
-/** The base's run, remembered by what it depends on. A host keeps one for all its delegations. */
-export type BaselineCache = Map<string, TestRun>;
-
-/** How many base runs are remembered. */
-const mostBaselines = 64;
+export type { BaselineCache } from "./baseline.ts";
 
 export interface Evidence {
   criteria: readonly Criterion[];
   checkFiles: Readonly<Record<string, string>>;
 }
 
-async function baseline(context: TesterContext, commands: TestCommands, cache: BaselineCache): Promise<TestRun> {
-  const { policy, place, image } = context;
-  const key = JSON.stringify([
-    place.base.key,
-    commands,
-    policy.sandbox,
-    policy.budget,
-    policy.network,
-    image,
-    context.breaks,
-  ]);
-  const known = cache.get(key);
-  if (known) return known;
-  const run = await runTests(context, commands, "base", place.base.tree);
-  // No executor has written a byte of this: what is wrong here is the policy's, and no proposal is rejected for it.
-  const wrong = run.ended === "exit" || run.forged ? run.forged : `the host ended it (${run.ended})`;
-  if (wrong) {
-    throw new SallyportError(
-      "policy-invalid",
-      `tests.run of policy ${policy.name} cannot be used, already on the base: ${wrong}`,
-      {
-        next: `The command must end by itself, write JUnit XML to $SALLYPORT_REPORT where tests.report is junit, and run what is in ${commands.plant ?? "test"}/ where tests.runner is set. Its last output:\n${cutTail(run.tail, 1500)}`,
-      },
-    );
+/**
+ * Runs a tree `times` times; and again, where it is red by nothing but what is flaky on the base, until one run is green to
+ * its end or there were `mostRuns`: without one whole green run nothing is called green.
+ */
+async function runTree(
+  context: TesterContext,
+  commands: TestCommands,
+  name: string,
+  tree: string,
+  { folders, flaky }: Baseline,
+  times: number,
+): Promise<Merged & { coverage?: string | undefined }> {
+  const known = new Set(flaky);
+  const runs: TestRun[] = [];
+  let coverage: string | undefined;
+  const isOpen = () =>
+    runs.length < times ||
+    (runs.length < mostRuns &&
+      !runs.some((run) => run.green) &&
+      runs.every((run) => isFlakyRed(run, known, context.breaks)));
+  while (isOpen()) {
+    const outcome = await runOnce(context, commands, name, tree, { folders });
+    runs.push(outcome.run);
+    coverage ??= outcome.coverage;
+    // Nothing more is learnt of a tree that was cut or lied.
+    if (outcome.run.ended !== "exit" || outcome.run.forged !== undefined) break;
   }
-  for (const oldest of cache.size >= mostBaselines ? [...cache.keys()].slice(0, 1) : []) cache.delete(oldest);
-  cache.set(key, run);
-  return run;
+  return { ...mergeRuns(runs, known, context.breaks), coverage };
 }
 
-const override = (change: Change): Override => {
-  const { path, mode, oid } = change;
-  // A name that is not UTF-8 is shown escaped: its bytes are what git must be told.
-  const name = change.raw ? { path, raw: change.raw } : { path };
-  return change.kind === "deleted" ? { ...name, delete: true } : { ...name, mode, oid };
-};
-
 /**
- * Tests `tree` against the base: the base itself, the tree as it is, the tree with the base's evidence files put back,
- * and, where it brings new tests, the base with the proposal's evidence files (does a new test fail without the change?).
- * Errors: `policy-invalid` where the base itself cannot be tested so, `sandbox-failed`.
+ * Tests `tree` against the base: the base itself, the tree as it is, the tree with the base's evidence files and
+ * configuration put back, and, where it brings new tests, the base with the proposal's evidence files (does a new test fail
+ * without the change?). Errors: `policy-invalid` where the base itself cannot be tested so, `sandbox-failed`.
  */
 export async function testProposal(
   context: TesterContext,
@@ -85,22 +75,35 @@ export async function testProposal(
       checks,
     };
   }
+  const times = commands.repeat ?? 1;
   const before = await baseline(context, commands, cache);
-  const proposal = await runTests(context, commands, "proposal", tree);
+  const proposal = await runTree(context, commands, "proposal", tree, before, times);
+  const { brought, back, told } = await divideChanges(quarantine, base, tree, commands);
 
-  const isEvidence = pathMatcher(commands.evidence);
-  const ofEvidence = async (from: string, to: string) =>
-    (await quarantine.changes(from, to)).filter((change) => isEvidence(change.path)).map(override);
-  const brought = await ofEvidence(base.tree, tree);
-  let proven: TestRun = proposal;
-  let revert: TestRun | undefined;
-  if (brought.length > 0) {
-    const putBack = await ofEvidence(tree, base.tree);
-    proven = await runTests(context, commands, "proven", await quarantine.compose(tree, putBack));
-    if (newTests(before, proposal).length > 0) {
-      revert = await runTests(context, commands, "revert", await quarantine.compose(base.tree, brought));
-    }
+  let proven: Merged = proposal;
+  if (back.length > 0) {
+    proven = await runTree(context, commands, "proven", await quarantine.compose(tree, back), before, 1);
   }
-  const checks = await runChecks(context, evidence.criteria, evidence.checkFiles, tree, proposal.tests);
-  return compareRuns({ base: before, proposal, proven, ...(revert ? { revert } : {}) }, context.breaks, checks);
+  const fresh = newTests(before.run, proposal.run);
+  let revert: Merged | undefined;
+  if (brought.length > 0 && fresh.length > 0) {
+    const unchanged = await quarantine.compose(base.tree, brought);
+    revert = await runTree(context, commands, "revert", unchanged, before, times);
+  }
+  const flaky = [...new Set([before, proposal, proven, ...(revert ? [revert] : [])].flatMap((one) => one.flaky))];
+  const steady = Object.fromEntries(Object.entries(proposal.run.tests).filter(([id]) => !flaky.includes(id)));
+  const checks = await runChecks(context, evidence.criteria, evidence.checkFiles, tree, steady);
+  const runs = { base: before.run, proposal: proposal.run, proven: proven.run, flaky };
+  const report = compareRuns({ ...runs, ...(revert ? { revert: revert.run } : {}) }, context.breaks, checks);
+
+  const found = await quarantine.patch(base.tree, tree, policy.budget.patch);
+  const patch = found.ok ? found.patch.toString("utf8") : "";
+  const renamed = renamedTests(report.disappeared, fresh, patch);
+  const coverage = commands.coverage && changedCoverage(commands.coverage, proposal.coverage, patch);
+  return {
+    ...report,
+    ...(told.length > 0 ? { putBack: told } : {}),
+    ...(renamed.length > 0 ? { renamed } : {}),
+    ...(coverage ? { coverage } : {}),
+  };
 }

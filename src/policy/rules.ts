@@ -121,17 +121,35 @@ function addressProblems(addresses: readonly string[] | undefined, path: KeyPath
   });
 }
 
+/** Which reports the host can read of a runner. */
+const reportsOf: Readonly<Record<NonNullable<NonNullable<PolicyFile["tests"]>["runner"]>, readonly string[]>> = {
+  "node-test": ["junit"],
+  vitest: ["junit"],
+  jest: ["jest", "junit"],
+  mocha: ["junit"],
+  pytest: ["junit"],
+  go: ["go", "junit"],
+  cargo: ["cargo", "junit"],
+  none: ["junit"],
+};
+
 function testProblems(tests: NonNullable<PolicyFile["tests"]>): Problem[] {
   const problems = patternProblems(tests.evidence, ["tests", "evidence"]);
   const at = (key: string, message: string) => problems.push({ path: ["tests", key], message });
-  if (tests.report === "junit" && tests.runner === undefined) {
+  if (tests.report !== "exit" && tests.runner === undefined) {
     at(
       "report",
-      "tests.report is junit, and tests.runner is missing: without it no tests can be planted, and a forged report would be believed",
+      `tests.report is ${tests.report}, and tests.runner is missing: without it no tests can be planted, and a forged report would be believed`,
     );
   }
-  if (tests.report === "exit" && tests.runner !== undefined) at("runner", "tests.runner is only for `report: junit`");
-  if (tests.report === "exit" && tests.plant !== undefined) at("plant", "tests.plant is only for `report: junit`");
+  const writes = tests.runner === undefined ? undefined : reportsOf[tests.runner];
+  if (writes !== undefined && !writes.includes(tests.report)) {
+    at("runner", `tests.runner ${tests.runner} is for \`report: ${writes.join("` or `report: ")}\``);
+  }
+  if (tests.plant !== undefined && (tests.report === "exit" || tests.runner === "none")) {
+    at("plant", "tests.plant is only for a runner's report: nothing is planted here");
+  }
+  if (tests.keep !== undefined) problems.push(...patternProblems(tests.keep, ["tests", "keep"]));
   if (
     tests.plant !== undefined &&
     !/^(?!\.git(?:\/|$))(?:(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.@-]+)(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.@-]+)*$/.test(

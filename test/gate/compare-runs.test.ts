@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { TestCommands } from "../../src/domain/policy.ts";
 import type { TestRun } from "../../src/domain/test-report.ts";
 import { believe } from "../../src/gate/believe.ts";
 import { compareRuns, reportFindings } from "../../src/gate/compare-runs.ts";
-import { plantedTests, withoutPlant } from "../../src/gate/plant.ts";
+import { type Plant, plantedTests, plantFolders, withoutPlant } from "../../src/gate/plant.ts";
 import { oid, reportOf, runOf } from "./samples.ts";
 
 type Tests = TestRun["tests"];
@@ -130,10 +131,18 @@ describe("what the executor is told", () => {
 
 describe("whether a run is believed", () => {
   const commands = { run: "t", report: "junit" as const, runner: "node-test" as const, evidence: [] };
-  const plant = plantedTests(commands, "t00");
-  const planted: Tests = { "t00 holds": "passed", "t00 fails": "failed" };
-  const judged = (tests: Tests, exit: number | null = 1) =>
-    believe(commands, { ended: "exit", exit, report: { tests }, plant }, ["old"]);
+  const nothing = { paths: [], read: async () => "" };
+  const plantFor = (of: TestCommands, folders = ["test"]) => plantedTests(of, "t00", folders, nothing);
+  let plant: Plant;
+  beforeAll(async () => {
+    plant = (await plantFor(commands)) as Plant;
+  });
+  const planted: Tests = { "t00a holds": "passed", "t00a fails": "failed" };
+  const saying = () => ({ "t00a fails": `Error: meant to fail: ${plant.files[0]?.says}` });
+  const judged = (tests: Tests, exit: number | null = 1, said: Record<string, string> = saying()) => {
+    const { live: _, ...rest } = believe(commands, { ended: "exit", exit, report: { tests, said }, plant }, ["old"]);
+    return rest;
+  };
 
   test("with the planted tests as they must be, and the exit code that follows from them", () => {
     expect(judged({ ...planted, a: "passed" })).toEqual({ tests: { a: "passed" }, green: true });
@@ -143,10 +152,10 @@ describe("whether a run is believed", () => {
 
   test.each<[string, Tests, number, RegExp]>([
     ["written ahead: none of them", { a: "passed" }, 1, /lacks the tests that the host planted/],
-    ["all made to pass", { ...planted, "t00 fails": "passed" }, 1, /must fail did not/],
-    ["all made to fail", { ...planted, "t00 holds": "failed" }, 1, /must pass did not/],
-    ["one of them left out", { "t00 fails": "failed" }, 1, /must pass did not/],
-    ["skipped", { ...planted, "t00 fails": "skipped" }, 1, /must fail did not/],
+    ["all made to pass", { ...planted, "t00a fails": "passed" }, 1, /must fail did not/],
+    ["all made to fail", { ...planted, "t00a holds": "failed" }, 1, /must pass did not/],
+    ["one of them left out", { "t00a fails": "failed" }, 1, /must pass did not/],
+    ["skipped", { ...planted, "t00a fails": "skipped" }, 1, /must fail did not/],
     ["exit 0 with a test that must fail", planted, 0, /ended with 0/],
   ])("not believed: %s", (_, tests, exit, why) => {
     const { green, forged } = judged(tests, exit);
@@ -154,23 +163,38 @@ describe("whether a run is believed", () => {
     expect(forged).toMatch(why);
   });
 
+  test.each<[string, Record<string, string>]>([
+    ["nothing", {}],
+    ["another number", { "t00a fails": "Error: meant to fail: 12" }],
+    ["the right one for another test", { "t00b fails": "x" }],
+  ])("not believed: the test that must fail says %s", (_, said) => {
+    expect(judged({ ...planted, a: "passed" }, 1, said).forged).toMatch(/did not say what it must/);
+  });
+
   test("no report to read is not believed, with the reason and the exit code", () => {
     const run = { ended: "exit" as const, exit: 7, report: { why: "it left no report" }, plant };
-    expect(believe(commands, run, [])).toEqual({ tests: {}, green: false, forged: "it left no report (exit code 7)" });
+    expect(believe(commands, run, [])).toMatchObject({
+      tests: {},
+      green: false,
+      forged: "it left no report (exit code 7)",
+    });
   });
 
   test("cut by the host: red, and no forgery", () => {
     const run = { ended: "timeout" as const, exit: null, report: { why: "it left no report" }, plant };
-    expect(believe(commands, run, [])).toEqual({ tests: {}, green: false });
+    const found = believe(commands, run, []);
+    expect(found).toMatchObject({ tests: {}, green: false });
+    expect(found.forged).toBeUndefined();
   });
 
-  test("without planted tests, report and exit code must agree", () => {
-    const plain = { run: "t", report: "junit" as const, evidence: [] };
+  test("without planted tests, report and exit code must agree", async () => {
+    const plain = { run: "t", report: "junit" as const, runner: "none" as const, evidence: [] };
+    expect(await plantFor(plain)).toBeUndefined();
     const of = (tests: Tests, exit: number) =>
-      believe(plain, { ended: "exit", exit, report: { tests }, plant: plantedTests(plain, "t00") }, ["old"]);
-    expect(of({ a: "passed" }, 0)).toEqual({ tests: { a: "passed" }, green: true });
+      believe(plain, { ended: "exit", exit, report: { tests, said: {} }, plant: undefined }, ["old"]);
+    expect(of({ a: "passed" }, 0)).toMatchObject({ tests: { a: "passed" }, green: true });
     expect(of({ a: "passed", old: "failed" }, 1).green).toBe(true);
-    expect(of({ a: "failed" }, 1)).toEqual({ tests: { a: "failed" }, green: false });
+    expect(of({ a: "failed" }, 1)).toMatchObject({ tests: { a: "failed" }, green: false });
     expect(of({ a: "failed" }, 0).forged).toMatch(/ended with 0 although/);
     expect(of({ a: "passed" }, 1).forged).toMatch(/shows no failing test/);
   });
@@ -182,10 +206,31 @@ describe("whether a run is believed", () => {
     expect([of(0), of(1), of(137)]).toEqual([true, false, false]);
   });
 
-  test("the planted tests are not among the results", () => {
-    if (!plant) throw new Error("no plant");
-    expect(withoutPlant({ ...planted, a: "passed" }, 1, plant)).toEqual({ tests: { a: "passed" } });
-    expect(plant.path).toBe("test/t00.test.mjs");
-    expect(plantedTests({ ...commands, plant: "spec/unit/" }, "t00")?.path).toBe("spec/unit/t00.test.mjs");
+  test("the planted tests are not among the results, and their folders are told", () => {
+    const report = { tests: { ...planted, a: "passed" as const }, said: saying() };
+    expect(withoutPlant(report, 1, plant)).toEqual({ tests: { a: "passed" }, live: ["test"] });
+  });
+
+  test("in several folders: each must run, but where it is only tried", async () => {
+    const two = (await plantFor(commands, ["test", "spec/unit"])) as Plant;
+    expect(two.files.map((file) => file.path)).toEqual(["test/t00a.test.mjs", "spec/unit/t00b.test.mjs"]);
+    const said = { "t00a fails": two.files[0]?.says ?? "" };
+    const report = { tests: { ...planted, a: "passed" as const }, said };
+    expect(withoutPlant(report, 1, two).forged).toMatch(/lacks the tests/);
+    expect(withoutPlant(report, 1, two, new Set(["spec/unit"]))).toEqual({ tests: { a: "passed" }, live: ["test"] });
+  });
+
+  test("the folders are the policy's, then those of the base's tests; data of tests is none", () => {
+    const paths = [
+      "src/a.mjs",
+      "src/a.test.mjs",
+      "lib/b.test.mjs",
+      "lib/c.spec.ts",
+      "test/fixtures/x.test.mjs",
+      "t.mjs",
+    ];
+    expect(plantFolders(commands, paths)).toEqual(["test", "lib", "src"]);
+    expect(plantFolders({ ...commands, plant: "spec/unit/" }, [])).toEqual(["spec/unit"]);
+    expect(plantFolders({ ...commands, runner: "none" }, paths)).toEqual([]);
   });
 });

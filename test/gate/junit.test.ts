@@ -4,8 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canonicalJson } from "../../src/domain/canonical.ts";
-import { parseJunit } from "../../src/gate/junit.ts";
-import { readJunit } from "../../src/gate/read-junit.ts";
+import { parseJunit as parse } from "../../src/gate/reports/junit.ts";
+import { readReport } from "../../src/gate/reports/read-report.ts";
+
+const form = { kind: "junit", names: { suites: true, classnames: false }, mark: "" } as const;
+const parseJunit = (xml: string) => parse(xml)?.tests;
+const readJunit = async (xml: string) => (await readReport(form, xml))?.tests;
 
 let folder: string;
 beforeAll(() => {

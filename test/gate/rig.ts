@@ -87,7 +87,7 @@ export interface Project {
 export async function project(
   rig: Rig,
   files: string,
-  change: { tests?: TestCommands | undefined; breaks?: string[]; wall?: number } = {},
+  change: { tests?: TestCommands | undefined; breaks?: string[]; wall?: number; image?: string } = {},
 ): Promise<Project> {
   const made = await bench();
   await commit(made.repo, files);
@@ -101,7 +101,7 @@ export async function project(
       delegation: "d-aaaaaaaaaaaaaaaa",
       attempt: 1,
       policy: policyOf(tests ? { tests } : {}),
-      image: await rig.image("base"),
+      image: await rig.image(change.image ?? "base"),
       place: { quarantine, base, setup: [], directory: join(made.root, "tests"), disk: 64 * 1024 * 1024 },
       runRole: rig.run,
       signal: new AbortController().signal,

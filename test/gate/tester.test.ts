@@ -168,6 +168,7 @@ describe("tests that are made to pass (V1)", () => {
       "NO_COLOR",
       "PATH",
       "PWD",
+      "SALLYPORT_COVERAGE",
       "SALLYPORT_REPORT",
       "TMPDIR",
       "TZ",

@@ -3,8 +3,8 @@
  * other lane would be served and no budget enforced (ATTACKS R1).
  */
 import { Worker } from "node:worker_threads";
-import type { TestRun } from "../domain/test-report.ts";
-import { parseJunit } from "./junit.ts";
+import type { SaidReport } from "./collect.ts";
+import { parseReport, type ReportForm } from "./form.ts";
 
 /** Up to this many UTF-16 units it is done at once: a fraction of a second at worst. */
 const smallReport = 128 * 1024;
@@ -12,17 +12,17 @@ const smallReport = 128 * 1024;
 const parseTime = 30_000;
 const parseMemory = 512;
 
-/** `parseJunit`, in a thread of its own where the text is large. `undefined` also where that took too long. */
-export async function readJunit(xml: string): Promise<TestRun["tests"] | undefined> {
-  if (xml.length <= smallReport) return parseJunit(xml);
-  const name = import.meta.url.endsWith(".ts") ? "junit-thread.ts" : "junit-thread.js";
+/** `parseReport`, in a thread of its own where the text is large. `undefined` also where that took too long. */
+export async function readReport(form: ReportForm, text: string): Promise<SaidReport | undefined> {
+  if (text.length <= smallReport) return parseReport(form, text);
+  const name = import.meta.url.endsWith(".ts") ? "thread.ts" : "thread.js";
   const thread = new Worker(new URL(name, import.meta.url), {
-    workerData: xml,
+    workerData: { form, text },
     env: {},
     execArgv: ["--disable-warning=ExperimentalWarning"],
     resourceLimits: { maxOldGenerationSizeMb: parseMemory },
   });
-  const { promise, resolve } = Promise.withResolvers<TestRun["tests"] | undefined>();
+  const { promise, resolve } = Promise.withResolvers<SaidReport | undefined>();
   const late = setTimeout(() => resolve(undefined), parseTime);
   thread.once("message", resolve);
   // Out of memory: no runner's report needs so much.
