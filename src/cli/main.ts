@@ -11,6 +11,7 @@ import { doctorCommand } from "./doctor.ts";
 import { executorsCommand } from "./executors.ts";
 import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
+import { mcpCommand } from "./mcp.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
 import { runCommand } from "./run.ts";
@@ -32,6 +33,7 @@ for (const group of [
   ...lookCommands(),
   ...decideCommands(),
   executorsCommand(),
+  mcpCommand(),
   auditCommand(),
 ]) {
   program.addCommand(group);
