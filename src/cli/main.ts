@@ -12,6 +12,7 @@ import { executorsCommand } from "./executors.ts";
 import { gateCommand } from "./gate.ts";
 import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
+import { mcpCommand } from "./mcp.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
 import { runCommand } from "./run.ts";
@@ -34,6 +35,7 @@ for (const group of [
   ...decideCommands(),
   executorsCommand(),
   gateCommand(),
+  mcpCommand(),
   auditCommand(),
 ]) {
   program.addCommand(group);

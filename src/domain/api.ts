@@ -3,12 +3,18 @@ import { z } from "zod";
 import { canaryId, delegationId, missionId, planId, shortName, subjectId } from "./identity.ts";
 import { missionText } from "./mission.ts";
 
+/** A caller's own name for a request: sent again with it, the request gives what it gave before. */
+export const idempotencyKey = z
+  .string()
+  .regex(/^[A-Za-z0-9._:-]{8,128}$/, "8 to 128 letters, digits, `.`, `_`, `:` or `-`");
+
 export const delegateBody = z.strictObject({
   repository: z.string().startsWith("/").max(4096),
   base: z.string().min(1).max(1024).optional(),
   onto: z.string().min(1).max(1024).optional(),
   brief: z.unknown(),
   checkFiles: z.record(z.string(), z.string()).optional(),
+  key: idempotencyKey.optional(),
 });
 export const planBody = z.strictObject({
   repository: z.string().startsWith("/").max(4096),
@@ -17,6 +23,7 @@ export const planBody = z.strictObject({
   plan: z.unknown(),
   checkFiles: z.record(z.string(), z.string()).optional(),
   strict: z.boolean().optional(),
+  key: idempotencyKey.optional(),
 });
 export const planParams = z.strictObject({ id: planId });
 export const costParams = z.strictObject({ id: subjectId });

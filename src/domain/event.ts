@@ -43,6 +43,9 @@ const images = z.strictObject({
   verifier: imageDigest,
 });
 
+/** The key that the planner gave with its request, and what it asked for. */
+const idempotency = z.strictObject({ key: z.string(), request: sha256 }).optional();
+
 const accepted = z.strictObject({
   repository: z.string(),
   base: objectId,
@@ -56,9 +59,10 @@ const accepted = z.strictObject({
   images,
   candidates,
   plan: planPart.optional(),
+  idempotency,
 });
 /** A brief of a plan that was admitted: all of its delegation but where it starts from. */
-const admitted = accepted.omit({ base: true, plan: true });
+const admitted = accepted.omit({ base: true, plan: true, idempotency: true });
 export type Admitted = z.infer<typeof admitted>;
 
 /** What a canary's event says of it: enough to tell the gate's error rates from these lines alone. */
@@ -228,6 +232,7 @@ export const events = {
     briefs: z.array(z.strictObject({ id: planBriefId, delegation: subjectId, admitted })),
     combined: z.strictObject({ delegation: subjectId, admitted }),
     mission: missionId.optional().describe("The mission that a planner harness made it for."),
+    idempotency,
   }),
   "plan.conflicted": z.strictObject({
     brief: planBriefId.optional().describe("The brief that cannot start; left out: the combined whole."),

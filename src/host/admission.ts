@@ -16,6 +16,7 @@ import { policyDirectories, rightsOf, shippedImages } from "./config.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 import { forgetSourcesOf } from "./keeper-environment.ts";
 import type { Plans } from "./plans.ts";
+import { viewPolicies } from "./policies.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import type { Store } from "./store.ts";
 
@@ -94,6 +95,7 @@ export function admissionOf(parts: {
     planner,
     rights: rightsOf(config, planner),
     loadPolicy: (name: string) => loadPolicy(name, policyDirectories(config, state)),
+    policies: () => viewPolicies(policyDirectories(config, state)),
     loadHarness: tools.loadHarness,
     findImage: async (name: string) => (await findImage(docker, name, shippedImages)).digest,
     openQuarantine: tools.openQuarantine,

@@ -103,6 +103,7 @@ export function buildApi(host: Host): FastifyInstance {
     return reply.type("application/x-ndjson").send(Readable.from(followLog(host.store.ledger, which, ends)));
   });
   app.get("/v1/cost/:id", async (request) => costOf(host.store, parseRequest(costParams, request.params).id));
+  app.get("/v1/policies", async () => ({ policies: await host.policies() }));
   app.get("/v1/executors", async (request) => {
     const { since } = parseRequest(executorsQuery, request.query);
     return host.trackRecords(since === undefined ? undefined : new Date(since));

@@ -7,16 +7,22 @@ import type { PlanFinding } from "../domain/plan.ts";
 import type { PlanView } from "../domain/plan-record.ts";
 import type { CalibrateRequest } from "./calibration.ts";
 import type { Log } from "./log.ts";
+import type { PolicyView } from "./policies.ts";
 import type { Store } from "./store.ts";
 import type { TrackRecordView } from "./track-records.ts";
+
+/** A request with the caller's own name for it. */
+export interface Keyed {
+  key?: string | undefined;
+}
 
 export interface Host {
   store: Store;
   log: Log;
   status(): object;
+  /** The policies that a brief may name. */
+  policies(): Promise<PolicyView[]>;
   trackRecords(since?: Date): TrackRecordView;
-  /** Admits a plan; resolves with its id, and what the lint let pass, once it is durable. */
-  acceptPlan(request: PlanRequest): Promise<{ id: string; findings: PlanFinding[] }>;
   gate: {
     status(): object;
     /** Draws canaries; resolves with their ids. */
@@ -25,14 +31,16 @@ export interface Host {
     open(reason: string, who: string | undefined): Promise<object>;
     close(reason: string, who: string | undefined): Promise<object>;
   };
+  /** Admits a plan; resolves with its id, and what the lint let pass, once it is durable. With a key that is known: the same again. */
+  acceptPlan(request: PlanRequest & Keyed): Promise<{ id: string; findings: PlanFinding[] }>;
   /** A plan with what became of its briefs. Throws `not-found`. */
   viewPlan(id: string): PlanView;
   /** Admits a mission; resolves with its id once it is durable. */
   acceptMission(request: MissionRequest): Promise<string>;
   /** A mission with its plan. Throws `not-found`. */
   viewMission(id: string): MissionView;
-  /** Admits a brief; resolves with the delegation's id once it is durable. */
-  delegate(request: DelegationRequest): Promise<string>;
+  /** Admits a brief; resolves with the delegation's id once it is durable. With a key that is known: the same again. */
+  delegate(request: DelegationRequest & Keyed): Promise<string>;
   /** A proposal's patch; the last one where no attempt is named. */
   diff(id: string, attempt: number | undefined): Promise<Buffer>;
   stop(id: string): Promise<object>;

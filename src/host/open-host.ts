@@ -25,6 +25,7 @@ import type { Landings } from "./landings.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
 import type { Missions } from "./missions.ts";
+import { onceByKey } from "./once.ts";
 import type { Plans } from "./plans.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { gateClosed, type Store } from "./store.ts";
@@ -72,6 +73,8 @@ export function openHost(parts: HostParts): Host {
     checkRights(planner, rights, record.repository, ref);
     return { id, ref };
   };
+  const onceForBrief = onceByKey(planner, () => store.list());
+  const onceForPlan = onceByKey(planner, () => store.plans());
   return {
     store,
     log,
@@ -88,31 +91,43 @@ export function openHost(parts: HostParts): Host {
       head: store.ledger.head(),
       gate: store.gate().closed ? { open: false, closed: store.gate().closed } : { open: true },
     }),
-    async delegate(request) {
-      if (!lanes.hasRoom())
-        throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
-      const data = await admit(request, admission);
-      const id = delegationIdFrom(randomBytes(10));
-      forgetSourcesOf(data.policy);
-      try {
-        await secrets.hold(id, data.policy);
-        await refuseSecretsIn(data, secrets);
-        await store.append({ type: "delegation.accepted", delegation: id, data });
-        lanes.enqueue(id);
-      } catch (error) {
-        secrets.release(id);
-        throw error;
-      }
-      return id;
-    },
-    async acceptPlan(request) {
-      if (!lanes.hasRoom())
-        throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
-      const data = await admitPlan(request, admission);
-      const id = planIdFrom(randomBytes(10));
-      await keepPlan(id, data, { store, plans, secrets });
-      return { id, findings: data.findings };
-    },
+    policies: admission.policies,
+    delegate: (request) =>
+      onceForBrief(
+        request,
+        async (idempotency) => {
+          if (!lanes.hasRoom())
+            throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
+          const admitted = await admit(request, admission);
+          const data = { ...admitted, ...(idempotency ? { idempotency } : {}) };
+          const id = delegationIdFrom(randomBytes(10));
+          forgetSourcesOf(data.policy);
+          try {
+            await secrets.hold(id, data.policy);
+            await refuseSecretsIn(data, secrets);
+            await store.append({ type: "delegation.accepted", delegation: id, data });
+            lanes.enqueue(id);
+          } catch (error) {
+            secrets.release(id);
+            throw error;
+          }
+          return id;
+        },
+        (id) => id,
+      ),
+    acceptPlan: (request) =>
+      onceForPlan(
+        request,
+        async (idempotency) => {
+          if (!lanes.hasRoom())
+            throw new SallyportError("queue-full", "no more delegations can wait", { next: "Try again later." });
+          const data = await admitPlan(request, admission);
+          const id = planIdFrom(randomBytes(10));
+          await keepPlan(id, { ...data, ...(idempotency ? { idempotency } : {}) }, { store, plans, secrets });
+          return { id, findings: data.findings };
+        },
+        (id) => ({ id, findings: store.plan(id).findings }),
+      ),
     async acceptMission(request) {
       if (!lanes.hasRoom())
         throw new SallyportError("queue-full", "no more missions can wait", { next: "Try again later." });
