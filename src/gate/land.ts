@@ -8,6 +8,7 @@ import { checkedOutRefs, type HostRepository, readRef, receivePack, swapRef } fr
 import type { Quarantine } from "../worktree/quarantine.ts";
 import { digestBytes, digestValue } from "./digest.ts";
 import type { HostKey, HostPublicKey } from "./keys.ts";
+import { judgesOf } from "./panel.ts";
 import { checkApproval, signApproval } from "./sign-off.ts";
 
 /** How long an approval may be used after it was signed, in milliseconds. */
@@ -63,7 +64,17 @@ export async function approvalFacts(
     policy: digestValue(record.policy),
     images: record.images,
     ...(record.plan?.combines ? { members: record.plan.combines.map((part) => part.approval) } : {}),
-    verifier: { harness: record.policy.verifier.harness, image: record.images.verifier },
+    verifier: { harness: judgesOf(record)[0]?.harness ?? "", image: record.images.verifier },
+    ...(attempt.panel
+      ? {
+          panel: attempt.panel.map(({ harness, image, verdict }) => ({
+            harness,
+            image,
+            decision: verdict.decision,
+            verdict: digestValue(verdict),
+          })),
+        }
+      : {}),
   };
 }
 
