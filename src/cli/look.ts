@@ -5,6 +5,7 @@ import { dossierOf, showDossier } from "../delegation/dossier.ts";
 import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
+import { judgesOf } from "../gate/panel.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
 import { describeCost } from "./cost.ts";
@@ -42,7 +43,9 @@ function describe(d: Delegation): string[] {
     d.images.executor
       ? `  executor    ${d.executor} ${d.images.executor.slice(0, 19)}`
       : "  executor    none: the host combined what was approved",
-    `  verifier    ${d.policy.verifier.harness} ${d.images.verifier.slice(0, 19)}`,
+    `  verifier    ${judgesOf(d)
+      .map(({ harness, image }) => `${harness} ${image.slice(0, 19)}`)
+      .join(", ")}`,
     `  requests    ${d.sandboxes.reduce((sum, s) => sum + s.requests, 0)}, denied ${d.denials}`,
   ];
   for (const attempt of d.attempts) {

@@ -4,6 +4,7 @@ import type { Entry } from "../domain/event.ts";
 import type { TestReport } from "../domain/test-report.ts";
 import { showDuration, showMoney, showSize } from "../domain/units.ts";
 import type { Verdict } from "../domain/verdict.ts";
+import { judgesOf } from "../gate/panel.ts";
 
 const short = (id: string) => id.slice(0, 12);
 
@@ -36,7 +37,11 @@ function findings(
 export function narrate(entry: Entry): string {
   switch (entry.type) {
     case "delegation.accepted":
-      return `accepted "${entry.data.brief.title}" for ${entry.data.ref} at ${short(entry.data.base)}; policy ${entry.data.policy.name}, executor ${candidatesOf(entry.data.brief).join(" or ")}, verifier ${entry.data.policy.verifier.harness}`;
+      return `accepted "${entry.data.brief.title}" for ${entry.data.ref} at ${short(entry.data.base)}; policy ${entry.data.policy.name}, executor ${candidatesOf(entry.data.brief).join(" or ")}, verifier ${judgesOf(
+        entry.data,
+      )
+        .map((one) => one.harness)
+        .join(", ")}`;
     case "delegation.started":
       return `preparing the base tree in lane ${entry.data.lane}`;
     case "executor.chosen":

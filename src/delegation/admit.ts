@@ -191,6 +191,23 @@ export async function loadRole(
   return harness;
 }
 
+/** The verifiers that a policy names: its panel's, or the one. */
+export async function loadVerifiers(tools: AdmissionTools, { verifier }: Policy): Promise<HarnessFile[]> {
+  return Promise.all((verifier.panel?.of ?? [verifier.harness]).map((name) => loadRole(tools, name, "verifier")));
+}
+
+/** Their images, as an accepted delegation names them, and as parties to be compared with its executors. */
+export async function findJudges(tools: AdmissionTools, policy: Policy, verifiers: readonly HarnessFile[]) {
+  const judges = await Promise.all(
+    verifiers.map(async ({ name }) => ({ harness: name, image: await tools.findImage(name) })),
+  );
+  return {
+    images: { verifier: judges[0]?.image ?? "" },
+    panel: policy.verifier.panel ? { panel: judges } : {},
+    parties: verifiers.map((one, index) => partyOf(one, judges[index]?.image)),
+  };
+}
+
 /** A harness without its model would only use up the attempts. */
 export function requireRoute(harness: HarnessFile, policy: Policy): void {
   const route = harness.model?.route;
@@ -248,24 +265,25 @@ export async function admit(
 
   const policy = narrowPolicy(await tools.loadPolicy(brief.policy), brief);
   const executors = await Promise.all(candidatesOf(brief).map((name) => loadRole(tools, name, "executor")));
-  const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
+  const verifiers = await loadVerifiers(tools, policy);
   // Before any image is looked for: who would judge its own work needs none.
   requireIndependence(
     policy.verifier,
-    [partyOf(verifier)],
+    verifiers.map((one) => partyOf(one)),
     executors.map((one) => partyOf(one)),
   );
-  for (const harness of [...executors, verifier]) requireRoute(harness, policy);
+  for (const harness of [...executors, ...verifiers]) requireRoute(harness, policy);
   const candidates = await Promise.all(
     executors.map(async ({ name }) => ({ executor: name, image: await tools.findImage(name) })),
   );
+  const judges = await findJudges(tools, policy, verifiers);
   const images = {
     executor: candidates[0]?.image ?? "",
     tester: await tools.findImage(policy.tests?.image ?? "base"),
-    verifier: await tools.findImage(policy.verifier.harness),
+    ...judges.images,
   };
   const parties = executors.map((one, index) => partyOf(one, candidates[index]?.image));
-  requireIndependence(policy.verifier, [partyOf(verifier, images.verifier)], parties);
+  requireIndependence(policy.verifier, judges.parties, parties);
   const quarantine = await tools.openQuarantine(repository);
   // What comes after other briefs meets files that only they make.
   if (!options.later) refuseIdlePatterns(brief, await quarantine.listPaths(await quarantine.treeOf(commit)));
@@ -281,5 +299,6 @@ export async function admit(
     briefDigest: digestValue(brief),
     images,
     ...(candidates.length > 1 ? { candidates } : {}),
+    ...judges.panel,
   };
 }

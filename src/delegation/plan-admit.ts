@@ -13,7 +13,8 @@ import type { HostRepository } from "../worktree/host-repository.ts";
 import {
   type AdmissionTools,
   admit,
-  loadRole,
+  findJudges,
+  loadVerifiers,
   neededFiles,
   openNamed,
   refuseCredentials,
@@ -211,17 +212,17 @@ export async function admitWhole(
   const ends = briefs.flatMap(({ admitted }) => admitted.policy.landing?.expires ?? []);
   const expires = Math.min(...ends, policy.landing?.expires ?? Number.POSITIVE_INFINITY);
   if (Number.isFinite(expires)) policy.landing = { ...policy.landing, expires };
-  const verifier = await loadRole(tools, policy.verifier.harness, "verifier");
-  const image = await tools.findImage(policy.verifier.harness);
+  const verifiers = await loadVerifiers(tools, policy);
+  const judges = await findJudges(tools, policy, verifiers);
   // Who did a part of the work does not judge the whole (ATTACKS V8).
   for (const { admitted } of briefs) {
     const images = admitted.candidates ?? [{ executor: "", image: admitted.images.executor }];
     for (const [index, name] of candidatesOf(admitted.brief).entries()) {
       const executor = partyOf(await tools.loadHarness(name), images[index]?.image);
-      requireIndependence(policy.verifier, [partyOf(verifier, image)], [executor]);
+      requireIndependence(policy.verifier, judges.parties, [executor]);
     }
   }
-  requireRoute(verifier, policy);
+  for (const verifier of verifiers) requireRoute(verifier, policy);
   return {
     repository: place.repository.path,
     ref: place.target,
@@ -233,7 +234,8 @@ export async function admitWhole(
     briefDigest: digestValue(brief),
     images: {
       tester: await tools.findImage(policy.tests?.image ?? "base"),
-      verifier: image,
+      ...judges.images,
     },
+    ...judges.panel,
   };
 }

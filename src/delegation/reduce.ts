@@ -140,6 +140,8 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
     case "verdict.received":
       // The first valid one counts (ATTACKS V4).
       if (current?.verdict) refuse(event, "in possession of a verdict");
+      if (event.data.member) return { ...next, attempts: withAttempt(record, { panel: withMember(record, event) }) };
+      if (record.panel && !current?.panel) refuse(event, "judged by none of its panel");
       return {
         ...next,
         attempts: withAttempt(record, { verdict: event.data.verdict, verdictDigest: event.data.digest }),
@@ -259,6 +261,16 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
   }
 }
 
+/** The verdicts of a panel after another member's: each member has one, and is of the panel. */
+function withMember(record: Delegation, event: Dated & { type: "verdict.received" }): NonNullable<Attempt["panel"]> {
+  const { member, verdict, digest } = event.data;
+  const before = record.attempts.at(-1)?.panel ?? [];
+  const known = record.panel?.find((one) => one.harness === member?.harness && one.image === member.image);
+  if (!known) refuse(event, "judged by another panel");
+  if (before.some((one) => one.harness === known.harness)) refuse(event, `in possession of ${known.harness}'s verdict`);
+  return [...before, { ...known, verdict, digest }];
+}
+
 /** The last five denied requests that differ: one that comes again counts, and is the newest. */
 function withDenied(before: Delegation["denied"], request: EventData<"request">): Delegation["denied"] {
   const { method, url, code, rule } = request;
@@ -283,6 +295,10 @@ function checkApproved(record: Delegation, event: Dated & { type: "delegation.ap
   }
   if (current.verdict.decision !== "approve") refuse(event, `verified as ${current.verdict.decision}`);
   const { preparing } = record;
+  const approvals = (current.panel ?? []).filter((one) => one.verdict.decision === "approve").length;
+  if (record.panel && approvals < (record.policy.verifier.panel?.approve ?? record.panel.length)) {
+    refuse(event, `approved by ${approvals} of its panel`);
+  }
   const said = [predicate.delegation, predicate.attempt, predicate.repository, predicate.base, predicate.tree];
   const known = [record.id, current.number, record.repository];
   known.push(...(preparing ? [preparing.onto, preparing.tree] : [record.base, current.proposal.tree]));

@@ -24,6 +24,19 @@ export const approvalPredicate = z.strictObject({
   }),
   members: z.array(sha256).min(1).optional().describe("The approvals of the briefs that a plan's whole combines."),
   verifier: z.strictObject({ harness: z.string(), image: imageDigest }),
+  panel: z
+    .array(
+      z.strictObject({
+        harness: z.string(),
+        image: imageDigest,
+        decision: z
+          .enum(["approve", "reject", "reject-hard"])
+          .describe("As it decided; a verifier without a verdict is not here."),
+        verdict: sha256,
+      }),
+    )
+    .optional()
+    .describe("The verifiers of a panel, each with its own verdict; `verdict` is that of the whole."),
   replaces: sha256.optional().describe("The digest of the approval that this one carries over to another target."),
   issued: z.iso.datetime(),
   expires: z.iso.datetime(),

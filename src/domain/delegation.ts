@@ -69,6 +69,8 @@ export interface Attempt {
   reportDigest?: string;
   verdict?: Verdict;
   verdictDigest?: string;
+  /** The verdicts of a panel's members so far, in their order. */
+  panel?: { harness: string; image: string; verdict: Verdict; digest: string }[];
   rejection?: Omit<EventData<"attempt.rejected">, "attempt" | "tree">;
   failure?: { code: string; message: string };
 }

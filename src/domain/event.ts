@@ -46,6 +46,7 @@ const images = z.strictObject({
 /** The key that the planner gave with its request, and what it asked for. */
 const idempotency = z.strictObject({ key: z.string(), request: sha256 }).optional();
 
+const judge = z.strictObject({ harness: shortName, image: imageDigest });
 const accepted = z.strictObject({
   repository: z.string(),
   base: objectId,
@@ -58,6 +59,7 @@ const accepted = z.strictObject({
   briefDigest: sha256,
   images,
   candidates,
+  panel: z.array(judge).min(2).max(9).optional().describe("The verifiers, where the policy asks several."),
   plan: planPart.optional(),
   idempotency,
 });
@@ -132,7 +134,14 @@ export const events = {
   }),
   "proposal.collected": z.strictObject({ proposal }),
   "tests.reported": z.strictObject({ attempt, report: testReport, digest: sha256 }),
-  "verdict.received": z.strictObject({ attempt, verdict, digest: sha256 }),
+  "verdict.received": z.strictObject({
+    attempt,
+    verdict,
+    digest: sha256,
+    member: judge
+      .optional()
+      .describe("Of a panel: whose it is. Left out: the only verifier's, or the panel's as a whole."),
+  }),
   "delegation.approved": z.strictObject({ attempt, approval: envelope, digest: sha256, predicate: approvalPredicate }),
   "landing.asked": z.strictObject({
     ref: z.string(),

@@ -237,6 +237,21 @@ function verifierOf(units: Units) {
       .describe(
         "What it may not share with the executor beside the harness. `image`: the image. `model`: the family of models too.",
       ),
+    panel: z
+      .strictObject({
+        of: z
+          .array(shortName)
+          .min(2)
+          .max(9)
+          .refine((names) => new Set(names).size === names.length, { message: "two verifiers have the same name" })
+          .describe("The verifiers, in the order in which they are asked."),
+        approve: z.number().int().min(1).describe("How many of them must approve."),
+      })
+      .refine((panel) => panel.approve <= panel.of.length, { message: "more approvals than verifiers" })
+      .optional()
+      .describe(
+        "Several verifiers in the place of `harness`, each in a sandbox of its own; none sees another's verdict.",
+      ),
     families: z
       .record(modelGlob, shortName)
       .optional()

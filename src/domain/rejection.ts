@@ -1,5 +1,6 @@
 /** Why a proposal or a verdict was rejected: a closed list, so that a reason is never prose alone. */
 import { z } from "zod";
+import { shortName } from "./identity.ts";
 
 export const rejectionReason = z.enum([
   // collection: what the layer held cannot become a tree
@@ -49,6 +50,7 @@ export const finding = z.strictObject({
   criterion: z.string().optional(),
   test: z.string().max(1000).optional(),
   check: z.string().max(100).optional(),
+  by: z.array(shortName).max(9).optional().describe("Of a panel: who said it. The executor is not told."),
   place: z
     .string()
     .max(200)

@@ -13,6 +13,7 @@ import { digestBytes, digestValue } from "./digest.ts";
 import type { HostKey, HostPublicKey } from "./keys.ts";
 import { mergeForLanding } from "./landing-merge.ts";
 import type { LandingTarget } from "./landing-target.ts";
+import { judgesOf } from "./panel.ts";
 import { checkApproval, signApproval } from "./sign-off.ts";
 
 export type ApprovalFacts = Omit<ApprovalPredicate, "issued" | "expires" | "replaces">;
@@ -68,7 +69,17 @@ export async function approvalFacts(
     policy: digestValue(record.policy),
     images: record.images,
     ...(record.plan?.combines ? { members: record.plan.combines.map((part) => part.approval) } : {}),
-    verifier: { harness: record.policy.verifier.harness, image: record.images.verifier },
+    verifier: { harness: judgesOf(record)[0]?.harness ?? "", image: record.images.verifier },
+    ...(attempt.panel
+      ? {
+          panel: attempt.panel.map(({ harness, image, verdict }) => ({
+            harness,
+            image,
+            decision: verdict.decision,
+            verdict: digestValue(verdict),
+          })),
+        }
+      : {}),
   };
 }
 

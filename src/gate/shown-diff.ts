@@ -27,9 +27,12 @@ export async function shownDiff(
     const found = await quarantine.patch(from, to, bytes, { context });
     return found.ok ? sectionsOf(found.patch) : undefined;
   };
-  const plain = await read(3, plainBytes);
+  const [plain, ...views] = await Promise.all([
+    read(3, plainBytes),
+    read("function", mostRead),
+    read(lessContext, mostRead),
+  ]);
   if (!plain) return undefined;
-  const views = [await read("function", mostRead), await read(lessContext, mostRead)];
   const chosen = [...plain];
   let room = viewBytes - plain.reduce((sum, section) => sum + section.length, 0);
   for (const view of views) {

@@ -66,7 +66,7 @@ export function settle(
     const users = { network: key === "network" ? network : [], models: key === "models" ? models : {} };
     if (part) faults.set(part, [...(faults.get(part) ?? []), ...undeclaredProblems(secrets, users)]);
     if (part && key === "models") {
-      const unmetered = meteringProblems(models, merged.budget as Partial<Policy["budget"]>);
+      const unmetered = meteringProblems(models, cappedBy(merged));
       faults.set(part, [...(faults.get(part) ?? []), ...tableProblems(models, prices.known), ...unmetered]);
     }
   }
@@ -87,6 +87,17 @@ export function settle(
     verifier: merged.verifier as Policy["verifier"],
     ...(Object.keys(merged.landing).length > 0 ? { landing: merged.landing as NonNullable<Policy["landing"]> } : {}),
   };
+}
+
+/** The caps of tokens and money that somebody has: the work as a whole, or its verifiers. */
+function cappedBy({
+  budget,
+  verifier,
+}: Record<"budget" | "verifier", Record<string, unknown>>): Partial<Policy["budget"]> {
+  const own = budget as Partial<Policy["budget"]>;
+  const judging = verifier as Partial<Policy["verifier"]>;
+  const [tokens, usd] = [own.tokens ?? judging.tokens, own.usd ?? judging.usd];
+  return { ...(tokens === undefined ? {} : { tokens }), ...(usd === undefined ? {} : { usd }) };
 }
 
 /** `file:line:column` of a part of the settled policy, in the file that says it; undefined where none does. */

@@ -42,8 +42,10 @@ interface Change {
   harnesses?: Record<string, HarnessFile>;
   missing?: string;
   rights?: AdmissionTools["rights"];
+  /** The digit of an image's digest, by its name. */
+  images?: (name: string) => string;
 }
-const tools = ({ policy = {}, harnesses = {}, missing, rights }: Change = {}): AdmissionTools => ({
+const tools = ({ policy = {}, harnesses = {}, missing, rights, images }: Change = {}): AdmissionTools => ({
   planner: "default",
   rights: rights ?? { repositories: [b.repo], refs: ["refs/heads/main", "refs/heads/sallyport/*"] },
   async loadPolicy(name) {
@@ -53,7 +55,7 @@ const tools = ({ policy = {}, harnesses = {}, missing, rights }: Change = {}): A
   loadHarness: async (name) => harnesses[name] ?? harness(name),
   async findImage(name) {
     if (name === missing) throw new SallyportError("image-missing", `the image ${name} is not built`);
-    return `sha256:${digest(name === "base" ? "b" : "a")}`;
+    return `sha256:${digest(name === "base" ? "b" : (images?.(name) ?? "a"))}`;
   },
   openQuarantine: (repository) => openQuarantine({ directory: join(b.root, "quarantine"), repository }),
 });
@@ -165,6 +167,56 @@ describe("a brief that is not one", () => {
       /verifier-not-independent: worker would verify its own work/,
     );
     expect(await refusal(request(), verifiedBy("another"))).toBe("admitted");
+  });
+
+  test("a verifier that is kin to an executor, where the policy forbids it", async () => {
+    const asks = (name: string, model: string) =>
+      harness(name, { model: { route: "provider", name: model, protocol: "openai-chat" } });
+    const models = { provider: { base: "https://models.example.org" } };
+    const on = (independent: "image" | "model", own: string, other: string): Change => ({
+      policy: { models, verifier: { harness: "judge", intent: true, independent } },
+      harnesses: { worker: asks("worker", own), judge: asks("judge", other) },
+      images: (name) => (name === "judge" ? "c" : "a"),
+    });
+    expect(await refusal(request(), on("model", "gpt-5", "o3"))).toMatch(/^verifier-not-independent: judge asks o3/);
+    expect(await refusal(request(), on("model", "gpt-5", "mystery"))).toMatch(
+      /^verifier-not-independent: nobody knows/,
+    );
+    const same = { ...on("image", "gpt-5", "gpt-5"), images: () => "a" };
+    expect(await refusal(request(), same)).toMatch(/^verifier-not-independent: judge is the same image as worker/);
+    // Each of the brief's executors counts, not only the first.
+    const several = request({ brief: brief({ executor: ["fine", "worker"] }) });
+    const second = on("model", "gpt-5", "o3");
+    expect(await refusal(several, second)).toMatch(/^verifier-not-independent: judge asks o3 and worker/);
+    expect(await refusal(request(), on("image", "gpt-5", "gpt-5"))).toBe("admitted");
+    expect(await refusal(request(), on("model", "gpt-5", "claude-opus-4-1"))).toBe("admitted");
+  });
+
+  test("a panel: each of its verifiers can be one, has its image and its route, and did none of the work", async () => {
+    const panel = { of: ["ada", "bob"], approve: 1 };
+    const on = (change: Change = {}): Change => ({
+      policy: { verifier: { harness: "skeptic", intent: true, panel } },
+      images: (name) => ({ ada: "d", bob: "e" })[name] ?? "a",
+      ...change,
+    });
+    const data = await admit(request(), tools(on()));
+    const image = (digit: string) => `sha256:${digest(digit)}`;
+    expect(data.panel).toEqual([
+      { harness: "ada", image: image("d") },
+      { harness: "bob", image: image("e") },
+    ]);
+    expect(data.images.verifier).toBe(image("d"));
+    expect(events["delegation.accepted"].parse(data)).toEqual(data);
+    expect(await refusal(request({ brief: brief({ executor: "bob" }) }), on())).toMatch(
+      /^verifier-not-independent: bob/,
+    );
+    expect(await refusal(request(), on({ missing: "bob" }))).toMatch(/^image-missing/);
+    const executorsOnly = { bob: harness("bob", { roles: ["executor"] }) };
+    expect(await refusal(request(), on({ harnesses: executorsOnly }))).toMatch(
+      /^brief-invalid: bob cannot be verifier/,
+    );
+    const routed = { bob: harness("bob", { model }) };
+    expect(await refusal(request(), on({ harnesses: routed }))).toMatch(/^policy-invalid: bob needs the model route/);
   });
 
   test("check files that are not base64 by name", async () => {

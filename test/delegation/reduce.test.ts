@@ -257,6 +257,57 @@ describe("an event that speaks of something else is refused", () => {
   });
 });
 
+describe("a panel", () => {
+  const judge = (harness: string) => ({ harness, image: images.verifier });
+  const panel = ["ada", "bob", "eve"].map(judge);
+  const policy = policyOf({
+    verifier: { harness: "skeptic", intent: true, panel: { of: ["ada", "bob", "eve"], approve: 2 } },
+  });
+  const accepted = {
+    ...event("delegation.accepted"),
+    data: { ...samples["delegation.accepted"], policy, panel },
+  } as Dated;
+  const says = (harness: string, decision: "approve" | "reject" = "approve") =>
+    event("verdict.received", { member: judge(harness), verdict: approval({ decision }) });
+  const from = (first: Dated, more: Dated[]) => {
+    const order = [
+      "delegation.started",
+      "attempt.started",
+      "attempt.executed",
+      "proposal.collected",
+      "tests.reported",
+    ] as const;
+    let record: Delegation | undefined;
+    for (const one of [first, ...order.map((name) => event(name)), ...more]) record = step(record, one);
+    return record;
+  };
+  const judged = (...more: Dated[]) => from(accepted, more);
+  const whole = event("verdict.received");
+
+  test("approves with so many of its members, each once, and then as a whole", () => {
+    const record = judged(says("ada"), says("bob", "reject"), says("eve"), whole, event("delegation.approved"));
+    expect(record?.state).toBe("approved");
+    expect(record?.attempts[0]?.panel?.map((one) => [one.harness, one.verdict.decision])).toEqual([
+      ["ada", "approve"],
+      ["bob", "reject"],
+      ["eve", "approve"],
+    ]);
+  });
+
+  test.each<[string, Dated[]]>([
+    ["a member twice", [says("ada"), says("ada")]],
+    ["a stranger", [says("mallory")]],
+    ["the whole before any member", [whole]],
+    ["a member after the whole", [says("ada"), whole, says("bob")]],
+    ["an approval by too few", [says("ada"), says("bob", "reject"), whole, event("delegation.approved")]],
+    ["an approval without the whole", [says("ada"), says("bob"), event("delegation.approved")]],
+  ])("refuses %s", (_, more) => expect(() => judged(...more)).toThrow(/not possible now/));
+
+  test("a member's verdict is refused where there is no panel", () => {
+    expect(() => from(event("delegation.accepted"), [says("ada")])).toThrow(/another panel/);
+  });
+});
+
 describe("any sequence of events", () => {
   const any = fc
     .tuple(fc.constantFrom(...names), fc.integer({ min: 1, max: 3 }), fc.boolean())

@@ -66,6 +66,7 @@ describe("price tables", () => {
   });
 
   test.each([
+    [`${route()}verifier: { usd: 2 }`, /child\.yaml:3:11 models\.m: say its `prices`/],
     [`${route()}budget: { usd: 2 }`, /child\.yaml:3:11 models\.m: say its `prices`/],
     [`${route(", prices: owm")}`, /models\.m|no price table prices\/owm\.yaml; did you mean `own`\?/],
     [`${route(", prices: own, models: [m2]")}budget: { usd: 2 }`, /no price for m2/],
