@@ -91,7 +91,7 @@ if (problems.length > 0) {
 function configure({ state: directory, repository }: World, { harness, models, secrets }: Provider): void {
   const write = (name: string, content: object) => writeFileSync(join(directory, name), JSON.stringify(content, null, 1));
   const missions = { harnesses: [harness], executors: [harness], policies: ["team"] };
-  write("config.yaml", { version: 1, planners: { default: { repositories: [repository], refs: ["refs/heads/main"], missions } } });
+  write("config.yaml", { version: 1, calibration: { rate: 0 }, planners: { default: { repositories: [repository], refs: ["refs/heads/main"], missions } } });
   const box = { cpus: 2, memory: harness === "pi" ? "1GiB" : "2GiB", pids: 256 };
   write("policies/lead.yaml", { version: 1, extends: "planner", sandbox: box, models, secrets, budget: { usd: 1 } });
   write("policies/team.yaml", {

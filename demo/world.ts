@@ -66,7 +66,7 @@ export function makeWorld(): World {
   mkdirSync(at("state", "policies"), { recursive: true, mode: 0o700 });
   writeFileSync(
     at("state", "config.yaml"),
-    `version: 1\nplanners:\n  default:\n    repositories: [${JSON.stringify(at("money.git"))}]\n    refs: ["refs/heads/main"]\n`,
+    `version: 1\ncalibration: { rate: 0 }\nplanners:\n  default:\n    repositories: [${JSON.stringify(at("money.git"))}]\n    refs: ["refs/heads/main"]\n`,
   );
   const hex = () => randomBytes(12).toString("hex");
   const canaries = { environment: `canary-${hex()}`, file: `canary-${hex()}`, path: at("host-secret") };

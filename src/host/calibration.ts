@@ -17,7 +17,7 @@ import { type CanaryCase, loadCases } from "../gate/calibration/canary-case.ts";
 import { drawCase } from "../gate/calibration/draw-case.ts";
 import { isFalseApproval } from "../gate/calibration/gate-state.ts";
 import { verifierRates } from "../gate/calibration/rates.ts";
-import { type CanaryPlan, runCanary } from "../gate/calibration/run-canary.ts";
+import { type CanaryPlan, failedCanary, runCanary } from "../gate/calibration/run-canary.ts";
 import { shuffled } from "../gate/calibration/seeded.ts";
 import type { Admission } from "./admission.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
@@ -34,6 +34,8 @@ export interface CalibrateRequest {
 }
 
 export interface Calibration extends GateWatch {
+  /** Reads the cases. Throws `canary-invalid`: the operator hears of it at the start. */
+  ready(): Promise<void>;
   /** Runs a canary that was drawn, in a lane. */
   run(id: string, signal: AbortSignal): Promise<void>;
   /** Draws canaries now; gives their ids. Errors: `canary-invalid`, `queue-full`, and those of a policy's admission. */
@@ -70,7 +72,6 @@ export function openCalibration(parts: Parts): Calibration {
   const ends = new Map<string, Entry>();
   let cases: Promise<CanaryCase[]> | undefined;
   let ended = false;
-  // Read once: a case that is malformed is the operator's to hear of at the start, not in the middle of a night.
   const known = () => (cases ??= loadCases(parts.directories));
 
   const unsubscribe = store.ledger.subscribe((entry) => {
@@ -153,6 +154,7 @@ export function openCalibration(parts: Parts): Calibration {
   }
 
   return {
+    ready: async () => void (await known()),
     closed: () => store.gate().closed?.reason,
     async opened(id, signal) {
       const takeBack = lanes().lend(id);
@@ -186,7 +188,12 @@ export function openCalibration(parts: Parts): Calibration {
       const plan = plans.get(id);
       if (!plan) return;
       try {
-        await parts.secrets.hold(id, plan.policy);
+        try {
+          await parts.secrets.hold(id, plan.policy);
+        } catch (thrown) {
+          await tools.append(failedCanary(plan, thrown));
+          return;
+        }
         await runCanary(
           plan,
           {
@@ -198,6 +205,9 @@ export function openCalibration(parts: Parts): Calibration {
           },
           signal,
         );
+      } catch (error) {
+        // Cut by the host's end: it says nothing about the verifier, and another one is drawn another day.
+        if (!signal.aborted && !(error instanceof LedgerGone)) throw error;
       } finally {
         parts.secrets.release(id);
         plans.delete(id);

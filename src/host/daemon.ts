@@ -196,6 +196,7 @@ async function bringUp(
     log,
     directories: [shippedCanaries, ...config.calibration.canaries],
   });
+  await calibration.ready();
   const tools: LoopTools = { ...withoutGate, gate: calibration };
   const lanes = openLanes({
     lanes: config.lanes,

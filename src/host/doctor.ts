@@ -5,6 +5,8 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { asSallyportError } from "../domain/error.ts";
 import { showSize } from "../domain/units.ts";
+import { type GateState, openGate, stepGate } from "../gate/calibration/gate-state.ts";
+import { readEntries } from "../ledger/read.ts";
 import { connectEngine } from "../sandbox/connect.ts";
 import { findImage } from "../sandbox/images/find.ts";
 import { listHarnesses } from "../sandbox/images/harness.ts";
@@ -128,6 +130,18 @@ function probes(state: StateDirectory): [string, Probe][] {
       },
     ],
     [
+      "gate",
+      async () => {
+        const { closed } = await gateOnDisk(state.ledger);
+        return closed
+          ? warn(
+              `closed since ${closed.since}: ${closed.reason}`,
+              "nothing is signed or lands: sallyport gate status, then sallyport gate open --reason TEXT",
+            )
+          : ok("open");
+      },
+    ],
+    [
       "images",
       async () => {
         const docker = await connectEngine();
@@ -140,6 +154,19 @@ function probes(state: StateDirectory): [string, Probe][] {
       },
     ],
   ];
+}
+
+/** The gate as the ledger's files tell it, with or without a daemon; a ledger that breaks off is read up to there. */
+async function gateOnDisk(directory: string): Promise<GateState> {
+  let gate = openGate;
+  try {
+    for await (const entry of readEntries(directory, { seq: Number.MAX_SAFE_INTEGER, hash: "" }))
+      gate = stepGate(gate, entry);
+  } catch (error) {
+    // No end is given, so each reading ends here; whether the ledger is whole, `audit verify` says.
+    if (asSallyportError(error).code !== "ledger-broken") throw error;
+  }
+  return gate;
 }
 
 async function nearest(path: string): Promise<string> {

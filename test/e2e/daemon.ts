@@ -131,6 +131,8 @@ export async function openHost(options: HostOptions = {}): Promise<TestHost> {
     await host.up();
     return host;
   } catch (error) {
+    // One that came up too late is not left running.
+    await host.stop().catch(() => {});
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }

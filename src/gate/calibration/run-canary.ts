@@ -12,6 +12,7 @@ import type { Event, EventData } from "../../domain/event.ts";
 import type { HarnessFile } from "../../domain/harness.ts";
 import { delegationIdFrom } from "../../domain/identity.ts";
 import type { Policy } from "../../domain/policy.ts";
+import type { TestReport } from "../../domain/test-report.ts";
 import type { RunRole } from "../../sandbox/role-run.ts";
 import { diffLines } from "../diff-lines.ts";
 import { digestBytes, digestValue } from "../digest.ts";
@@ -47,32 +48,42 @@ export interface CanaryTools {
   scratch: string;
 }
 
+/** What every line about a canary says. */
+const turnOf = (plan: CanaryPlan) => ({
+  case: plan.case.id,
+  label: plan.case.label,
+  harness: plan.harness.name,
+  image: plan.image,
+  policy: plan.policy.name,
+});
+
+/** The line about a canary that came to no judgement, by no fault of its verifier. */
+export function failedCanary(plan: CanaryPlan, thrown: unknown): Event {
+  const { code, message } = asSallyportError(thrown);
+  const data = { ...turnOf(plan), code, message: cut(message, 4000) };
+  return { type: "canary.failed", delegation: plan.id, data };
+}
+
 /** Runs a canary to its line in the ledger. Rejects only where the ledger does, or when `signal` aborts. */
 export async function runCanary(plan: CanaryPlan, tools: CanaryTools, signal: AbortSignal): Promise<void> {
-  const { id, policy } = plan;
-  const turn = {
-    case: plan.case.id,
-    label: plan.case.label,
-    harness: plan.harness.name,
-    image: plan.image,
-    policy: policy.name,
-  };
+  const turn = turnOf(plan);
+  let judged: Judged;
   try {
-    const judged = await askAbout(plan, turn, tools, signal);
-    await tools.append({ type: "canary.judged", delegation: id, data: { ...turn, ...judged } });
+    judged = await askAbout(plan, turn, tools, signal);
   } catch (thrown) {
     if (signal.aborted) throw thrown;
-    const { code, message } = asSallyportError(thrown);
     // Where the ledger is the one that failed, this fails too: nothing is lost.
-    await tools.append({ type: "canary.failed", delegation: id, data: { ...turn, code, message: cut(message, 4000) } });
+    await tools.append(failedCanary(plan, thrown));
+    return;
   }
+  await tools.append({ type: "canary.judged", delegation: plan.id, data: { ...turn, ...judged } });
 }
 
 type Judged = Omit<EventData<"canary.judged">, "case" | "label" | "harness" | "image" | "policy">;
 
 async function askAbout(
   plan: CanaryPlan,
-  turn: Omit<EventData<"canary.judged">, "approved" | "hard" | "reasons">,
+  turn: ReturnType<typeof turnOf>,
   tools: CanaryTools,
   signal: AbortSignal,
 ): Promise<Judged> {
@@ -83,7 +94,8 @@ async function askAbout(
   try {
     const after = await filesAfter(place.quarantine, plan.case);
     const shown = varyCase(plan.case, after, plan.seed);
-    const { patch, report } = await shownTrees(place.quarantine, shown, policy.budget.patch);
+    const { patch, report: tested } = await shownTrees(place.quarantine, shown, policy.budget.patch);
+    const report = policy.tests ? tested : withoutTests(tested);
     const brief = briefSchema.parse({
       title: "A change",
       intent: shown.intent,
@@ -135,4 +147,18 @@ async function askAbout(
     await rm(directory, { recursive: true, force: true });
     await place.close();
   }
+}
+
+/** As it is where the policy names no tests: a report with runs would tell a canary there. */
+function withoutTests({ checks }: TestReport): TestReport {
+  return {
+    broken: [],
+    checks,
+    disappeared: [],
+    failToPass: [],
+    newlySkipped: [],
+    passToPass: [],
+    tested: false,
+    unproven: [],
+  };
 }

@@ -8,8 +8,8 @@ import { digestValue } from "../digest.ts";
 import { unsealed } from "../dsse.ts";
 import { attemptsOf } from "./check-decisions.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
+import type { ProofContext } from "./proof-context.ts";
 import { linesOf, type ProofLine } from "./read-proof.ts";
-import type { ProofContext } from "./verify-proof.ts";
 
 type Approved = ReturnType<typeof linesOf<"delegation.approved">>[number];
 

@@ -5,9 +5,9 @@
 import type { Claim } from "../../domain/proof.ts";
 import { closingBytes } from "../../ledger/line.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
+import type { ProofContext } from "./proof-context.ts";
 import { linesOf } from "./read-proof.ts";
 import { stateOf } from "./state-of.ts";
-import type { ProofContext } from "./verify-proof.ts";
 
 /** Each line's form, hash, order and subject. */
 export function checkLines({ pack, lines }: ProofContext): Claim[] {

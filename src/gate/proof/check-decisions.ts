@@ -5,8 +5,8 @@ import { diffLines } from "../diff-lines.ts";
 import { digestBytes, digestValue } from "../digest.ts";
 import { judge } from "../judge.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
+import type { ProofContext } from "./proof-context.ts";
 import { linesOf, type ProofLine } from "./read-proof.ts";
-import type { ProofContext } from "./verify-proof.ts";
 
 const noPatch = "0".repeat(64);
 

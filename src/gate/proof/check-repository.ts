@@ -7,8 +7,8 @@ import { readRef } from "../../worktree/host-repository.ts";
 import type { Quarantine } from "../../worktree/quarantine.ts";
 import { attemptsOf } from "./check-decisions.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
+import type { ProofContext } from "./proof-context.ts";
 import { linesOf } from "./read-proof.ts";
-import type { ProofContext } from "./verify-proof.ts";
 
 export async function checkRepository(context: ProofContext): Promise<Claim[]> {
   const { pack, lines, place } = context;

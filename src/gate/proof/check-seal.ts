@@ -4,7 +4,7 @@ import { proofPayloadType } from "../../domain/proof.ts";
 import { unsealed } from "../dsse.ts";
 import { publicKeyFrom } from "../keys.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
-import type { ProofContext } from "./verify-proof.ts";
+import type { ProofContext } from "./proof-context.ts";
 
 /** The envelope: one signature over every byte of the pack. */
 export function checkSeal({ envelope, key }: ProofContext): Claim[] {

@@ -3,27 +3,14 @@
  * be proved here and says why. To check more, add a row.
  */
 import type { Claim } from "../../domain/proof.ts";
-import type { HostRepository } from "../../worktree/host-repository.ts";
-import type { Quarantine } from "../../worktree/quarantine.ts";
 import { type HostPublicKey, publicKeyFrom } from "../keys.ts";
 import { checkApprovals } from "./check-approvals.ts";
 import { checkChain, checkHeads, checkLines } from "./check-chain.ts";
 import { checkDecisions } from "./check-decisions.ts";
 import { checkRepository } from "./check-repository.ts";
 import { checkKey, checkSeal } from "./check-seal.ts";
+import type { Check, ProofContext } from "./proof-context.ts";
 import type { ReadProof } from "./read-proof.ts";
-
-/** What a check may look at. */
-export interface ProofContext extends ReadProof {
-  /** The key that signatures are checked with: the one that was given, else the pack's own. */
-  key: HostPublicKey;
-  /** Whether `key` was given from outside. */
-  given: boolean;
-  /** The repository and a scratch quarantine over it, where one was named. */
-  place?: { repository: HostRepository; quarantine: Quarantine };
-}
-
-export type Check = (context: ProofContext) => Claim[] | Promise<Claim[]>;
 
 /** In the order in which they are told. */
 export const checks: readonly (readonly [name: string, check: Check])[] = [
