@@ -102,7 +102,8 @@ export async function gatherEvidence(
         mechanical: [],
         unprotected: [],
         again: [],
-        host: milliseconds,
+        collecting: milliseconds,
+        ruling: 0,
       };
     const begun = performance.now();
     const changes = await quarantine.changes(base.tree, collected.tree);
