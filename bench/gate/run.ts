@@ -1,13 +1,15 @@
 /**
  * `make gate-bench`: every case of the corpus through the real gate, under each judge. Ends with 1 where a goal is missed.
- *   --only REPOSITORY[/BRIEF[/CASE]]   --arm NAME (several times)   --without RULE   --json FILE   --list-rules
+ *   --only REPOSITORY[/BRIEF[/CASE]]   --kind rule|semantic|good   --arm NAME (several times)   --without RULE   --json FILE   --list-rules
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { kindOf } from "../../test/gate-corpus/classes.ts";
 import { loadCorpus } from "../../test/gate-corpus/load.ts";
 import { type Arm, ablate, arms, imageOf } from "./arms.ts";
 import { hostRules } from "./decide.ts";
 import { type Measured, measureCases, type Selected } from "./measure-cases.ts";
+import { modelChoice } from "./model-choice.ts";
 import { printAblation, printGoals, printMachine, printTable, printTimes } from "./print.ts";
 import { openBenchRig } from "./rig.ts";
 import { missedGoals, rowsOf } from "./score.ts";
@@ -15,6 +17,7 @@ import { missedGoals, rowsOf } from "./score.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
+    kind: { type: "string" },
     arm: { type: "string", multiple: true },
     without: { type: "string" },
     json: { type: "string" },
@@ -35,9 +38,12 @@ if (values.without !== undefined && !hostRules.includes(values.without))
   usage(`${values.without} is no rule of the host's: see --list-rules`);
 for (const name of values.arm ?? []) if (!arms.includes(name as Arm)) usage(`${name} is no arm: ${arms.join(", ")}`);
 const wanted = (values.arm as Arm[] | undefined) ?? [...arms];
-// A model costs money and needs a route: without a key in the environment the column says that it was not run.
-const asked = wanted.filter((arm) => arm !== "model");
-const notRun = wanted.includes("model") ? ["model: not run, no key for a model is given"] : [];
+const model = wanted.includes("model") ? modelChoice(process.env) : undefined;
+const asked = wanted.filter((arm) => arm !== "model" || model);
+const notRun =
+  wanted.includes("model") && !model
+    ? ["model: not run, neither ANTHROPIC_API_KEY nor OPENAI_API_KEY is in the environment"]
+    : [];
 
 const [repositoryName, briefName, caseName] = (values.only ?? "").split("/");
 const corpus = await loadCorpus(undefined, repositoryName || undefined);
@@ -45,10 +51,13 @@ const selected: Selected[] = corpus.flatMap((repository) =>
   repository.briefs
     .filter((brief) => !briefName || brief.id === briefName)
     .flatMap((brief) =>
-      brief.cases.filter((one) => !caseName || one.id === caseName).map((one) => ({ repository, brief, one })),
+      brief.cases
+        .filter((one) => (!caseName || one.id === caseName) && (!values.kind || kindOf(one.class) === values.kind))
+        .map((one) => ({ repository, brief, one })),
     ),
 );
-if (selected.length === 0) usage(`no case is called ${values.only}`);
+if (selected.length === 0)
+  usage(`no case is called ${values.only ?? "so"}${values.kind ? ` and of kind ${values.kind}` : ""}`);
 
 function progress(measured: Measured, done: number, all: number): void {
   const line = `${String(done).padStart(String(all).length)}/${all} ${measured.evidence.name} ${(measured.took / 1000).toFixed(1)} s`;
@@ -57,11 +66,13 @@ function progress(measured: Measured, done: number, all: number): void {
 }
 
 const begun = performance.now();
-const rig = await openBenchRig();
+const rig = await openBenchRig(model?.cap);
+// Mounts and sandboxes go with it: the error takes its way through everybody who holds one.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => rig.stop());
 let measured: Measured[];
 try {
   const verifiers = asked.flatMap((arm) => imageOf[arm] ?? []);
-  measured = await measureCases(selected, rig, { verifiers, without: values.without, onCase: progress });
+  measured = await measureCases(selected, rig, { verifiers, model, without: values.without, onCase: progress });
 } finally {
   await rig.close();
 }

@@ -22,7 +22,8 @@ const kinds = [
   },
   {
     what: "the environment",
-    code: /\bprocess\.env\b|\bos\.(?:environ|getenv|Getenv|LookupEnv)\b/,
+    // NODE_ENV is the habit of every library; who asks whether it is tested is found by another rule.
+    code: /\bprocess\.env\b(?!\.NODE_ENV\b)|\bos\.(?:environ|getenv|Getenv|LookupEnv)\b/,
     asked: /\b(?:env|environment|variables?|configur\w+|settings?|options?)\b/i,
   },
 ];
