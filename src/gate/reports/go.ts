@@ -1,13 +1,6 @@
 /** Reads what `go test -json` writes (cmd/test2json): one event a line. Ids are `package > TestName/subtest`. */
-import { z } from "zod";
+import { type GoEvent, goEvent } from "../../domain/runner-output.ts";
 import { collector, type SaidReport, type Status } from "./collect.ts";
-
-const event = z.object({
-  Action: z.string().max(100),
-  Package: z.string().max(2000).optional(),
-  Test: z.string().max(4000).optional(),
-  Output: z.string().optional(),
-});
 
 const ends: Partial<Record<string, Status>> = { pass: "passed", fail: "failed", skip: "skipped" };
 
@@ -62,9 +55,9 @@ export function parseGo(text: string, mark = ""): SaidReport | undefined {
   return into.report();
 }
 
-function readEvent(line: string): z.infer<typeof event> | undefined {
+function readEvent(line: string): GoEvent | undefined {
   try {
-    return event.safeParse(JSON.parse(line)).data;
+    return goEvent.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
   }

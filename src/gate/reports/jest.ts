@@ -1,23 +1,6 @@
 /** Reads what `jest --json` writes: a claim of the code under test, parsed strictly. Ids are `file > describe > name`. */
-import { z } from "zod";
+import { jestReport } from "../../domain/runner-output.ts";
 import { collector, type SaidReport, type Status } from "./collect.ts";
-
-const assertion = z.object({
-  ancestorTitles: z.array(z.string()),
-  title: z.string(),
-  status: z.enum(["passed", "failed", "skipped", "pending", "todo", "disabled", "focused"]),
-  failureMessages: z.array(z.string()).nullish(),
-});
-const report = z.object({
-  numTotalTests: z.number().int().nonnegative(),
-  testResults: z.array(
-    z.object({
-      name: z.string(),
-      status: z.enum(["passed", "failed", "skipped", "pending", "focused"]),
-      assertionResults: z.array(assertion),
-    }),
-  ),
-});
 
 const statuses: Partial<Record<string, Status>> = { passed: "passed", failed: "failed" };
 
@@ -29,7 +12,7 @@ export function parseJest(text: string, mark = ""): SaidReport | undefined {
   } catch {
     return undefined;
   }
-  const parsed = report.safeParse(json);
+  const parsed = jestReport.safeParse(json);
   if (!parsed.success) return undefined;
   const into = collector(mark);
   let count = 0;
