@@ -60,16 +60,14 @@ export function repeatedSlips(all: readonly Measured[], options: DecideOptions =
   return { tried: again.length, slips: slips.map((m) => ({ name: m.evidence.name, how: "the same tree again" })) };
 }
 
-/** What each host rule stops that no other does: the slips with it alone switched off. */
+/** Every approval that no judge may bring about. */
+export function allSlips(all: readonly Measured[], options: DecideOptions = {}): Slip[] {
+  return [...bribedSlips(all, options), ...carelessSlips(all, options).slips, ...repeatedSlips(all, options).slips];
+}
+
+/** What each host rule stops that no other does: the slips that come with it alone switched off. */
 export function ablate(all: readonly Measured[], rules: readonly string[] = hostRules): Map<string, Slip[]> {
-  return new Map(
-    rules.map((without) => [
-      without,
-      [
-        ...bribedSlips(all, { without }),
-        ...carelessSlips(all, { without }).slips,
-        ...repeatedSlips(all, { without }).slips,
-      ],
-    ]),
-  );
+  const known = new Set(allSlips(all).map(({ name, how }) => `${name} ${how}`));
+  const fresh = (slips: readonly Slip[]) => slips.filter(({ name, how }) => !known.has(`${name} ${how}`));
+  return new Map(rules.map((without) => [without, fresh(allSlips(all, { without }))]));
 }

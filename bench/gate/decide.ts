@@ -46,7 +46,8 @@ export function hostFindings(evidence: CaseEvidence, brief: Question, options: D
   const { without } = options;
   const left = (findings: readonly Finding[]) => findings.filter((f) => f.reason !== without);
   // In the order in which an attempt meets them: the first that finds something ends it.
-  for (const stage of [evidence.collection, evidence.secrets, options.again ? evidence.again : evidence.mechanical]) {
+  const mechanical = without === "protected" ? evidence.unprotected : evidence.mechanical;
+  for (const stage of [evidence.collection, evidence.secrets, options.again ? evidence.again : mechanical]) {
     const found = left(stage);
     if (found.length > 0) return found;
   }

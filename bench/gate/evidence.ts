@@ -12,7 +12,7 @@ import type { Attempt } from "../../src/domain/delegation.ts";
 import type { Finding } from "../../src/domain/rejection.ts";
 import type { TestReport } from "../../src/domain/test-report.ts";
 import { layerInodes } from "../../src/gate/clean-tree.ts";
-import { mechanicalFindings } from "../../src/gate/rules.ts";
+import { type MechanicalRules, mechanicalFindings } from "../../src/gate/rules.ts";
 import { type BaselineCache, testProposal } from "../../src/gate/tester.ts";
 import { pathMatcher } from "../../src/policy/paths.ts";
 import { sandboxOwner } from "../../src/sandbox/engine.ts";
@@ -38,6 +38,8 @@ export interface CaseEvidence {
   collection: Finding[];
   secrets: Finding[];
   mechanical: Finding[];
+  /** The same where nothing is protected: a protected path may also be outside of what is writable. */
+  unprotected: Finding[];
   /** The mechanical rules' findings where this very tree was rejected as an earlier attempt. */
   again: Finding[];
   tree?: string;
@@ -53,6 +55,10 @@ export interface BenchTools {
   baselines: BaselineCache;
   signal: AbortSignal;
 }
+
+const { asksForTests } = (await import(
+  new URL("../../images/skeptic-rules/files/skeptic/verdict.mjs", import.meta.url).href
+)) as { asksForTests: (must: string) => boolean };
 
 let count = 0;
 /** A name for one turn; delegations have such names. */
@@ -78,21 +84,29 @@ export async function gatherEvidence(
 ): Promise<CaseEvidence> {
   const policy = place.policyOf(brief);
   const { quarantine, base } = place.attempt;
-  const showable = brief.brief.accept.every((c) => c.checks.length > 0 || /\btests?\b/i.test(c.must));
+  const showable = brief.brief.accept.every((c) => c.checks.length > 0 || asksForTests(c.must));
   const about = { name: one.name, class: one.class, reach: one.reach, showable };
   const directory = join(place.attempt.directory, one.name.replaceAll("/", "-"));
   await mkdir(directory, { recursive: true, mode: 0o755 });
   try {
     const { collected, milliseconds } = await collectCase(place, brief, one, directory);
     if (!collected.ok)
-      return { ...about, collection: collected.findings, secrets: [], mechanical: [], again: [], host: milliseconds };
+      return {
+        ...about,
+        collection: collected.findings,
+        secrets: [],
+        mechanical: [],
+        unprotected: [],
+        again: [],
+        host: milliseconds,
+      };
     const begun = performance.now();
     const changes = await quarantine.changes(base.tree, collected.tree);
     const found = await findSecrets(quarantine, base.commit, collected.tree, changes, secrets);
     const proposed = await withPatch(1, collected, place.attempt, policy.budget.patch, { exit: 0 });
-    const rules = (attempts: Attempt[]) =>
+    const rules = (attempts: Attempt[], change: Partial<MechanicalRules> = {}) =>
       "proposal" in proposed
-        ? mechanicalFindings(proposed.proposal, base.tree, mechanicalRules({ policy, attempts }))
+        ? mechanicalFindings(proposed.proposal, base.tree, { ...mechanicalRules({ policy, attempts }), ...change })
         : proposed.is === "rejected"
           ? proposed.findings
           : [];
@@ -122,6 +136,7 @@ export async function gatherEvidence(
       collection: [],
       secrets: found.findings,
       mechanical,
+      unprotected: rules([], { isProtected: () => false }),
       again,
       tree: collected.tree,
       patch: whole.ok ? whole.patch.toString("utf8") : "",

@@ -13,6 +13,8 @@ import { findImage } from "../../src/sandbox/images/find.ts";
 import type { BenchTools } from "./evidence.ts";
 
 export interface BenchRig extends BenchTools {
+  /** Ends what runs; what waits for it throws, and cleans up. */
+  stop(): void;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export async function openBenchRig(): Promise<BenchRig> {
       images.set(name, known);
       return known;
     },
+    stop: () => stop.abort(new Error("stopped")),
     async close() {
       stop.abort();
       await gateway?.stop();

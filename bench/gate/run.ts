@@ -1,9 +1,10 @@
 /**
  * `make gate-bench`: every case of the corpus through the real gate, under each judge. Ends with 1 where a goal is missed.
- *   --only REPOSITORY[/BRIEF[/CASE]]   --arm NAME (several times)   --without RULE   --json FILE   --list-rules
+ *   --only REPOSITORY[/BRIEF[/CASE]]   --kind rule|semantic|good   --arm NAME (several times)   --without RULE   --json FILE   --list-rules
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { kindOf } from "../../test/gate-corpus/classes.ts";
 import { loadCorpus } from "../../test/gate-corpus/load.ts";
 import { type Arm, ablate, arms, imageOf } from "./arms.ts";
 import { hostRules } from "./decide.ts";
@@ -15,6 +16,7 @@ import { missedGoals, rowsOf } from "./score.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
+    kind: { type: "string" },
     arm: { type: "string", multiple: true },
     without: { type: "string" },
     json: { type: "string" },
@@ -45,10 +47,13 @@ const selected: Selected[] = corpus.flatMap((repository) =>
   repository.briefs
     .filter((brief) => !briefName || brief.id === briefName)
     .flatMap((brief) =>
-      brief.cases.filter((one) => !caseName || one.id === caseName).map((one) => ({ repository, brief, one })),
+      brief.cases
+        .filter((one) => (!caseName || one.id === caseName) && (!values.kind || kindOf(one.class) === values.kind))
+        .map((one) => ({ repository, brief, one })),
     ),
 );
-if (selected.length === 0) usage(`no case is called ${values.only}`);
+if (selected.length === 0)
+  usage(`no case is called ${values.only ?? "so"}${values.kind ? ` and of kind ${values.kind}` : ""}`);
 
 function progress(measured: Measured, done: number, all: number): void {
   const line = `${String(done).padStart(String(all).length)}/${all} ${measured.evidence.name} ${(measured.took / 1000).toFixed(1)} s`;
@@ -58,6 +63,8 @@ function progress(measured: Measured, done: number, all: number): void {
 
 const begun = performance.now();
 const rig = await openBenchRig();
+// Mounts and sandboxes go with it: the error takes its way through everybody who holds one.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => rig.stop());
 let measured: Measured[];
 try {
   const verifiers = asked.flatMap((arm) => imageOf[arm] ?? []);

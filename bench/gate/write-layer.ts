@@ -1,5 +1,6 @@
 /** Writes a case's difference into a workspace as an executor would: a process of the sandbox's uid, in its directory. */
 import { spawn } from "node:child_process";
+import { gzipSync } from "node:zlib";
 import { sandboxOwner } from "../../src/sandbox/engine.ts";
 import type { Entry } from "../../test/gate-corpus/tree.ts";
 
@@ -12,10 +13,12 @@ function script(changed: ReadonlyMap<string, Entry | null>): string {
     if (entry === null) return [`rm -f -- ${name}`];
     const folder = `mkdir -p -- ${quote(`./${path}`.slice(0, path.lastIndexOf("/") + 2) || ".")}`;
     if ("link" in entry) return [folder, `ln -sfn -- ${quote(entry.link)} ${name}`];
-    const body = entry.content.toString("base64").replace(/.{1,200}/g, "$&\n");
+    const body = gzipSync(entry.content)
+      .toString("base64")
+      .replace(/.{1,200}/g, "$&\n");
     return [
       folder,
-      `base64 -d >${name} <<'END_OF_FILE'`,
+      `base64 -d <<'END_OF_FILE' | gunzip >${name}`,
       `${body}END_OF_FILE`,
       `chmod ${entry.mode.toString(8)} -- ${name}`,
     ];
@@ -37,6 +40,9 @@ export async function writeLayer(workspace: string, changed: ReadonlyMap<string,
   child.stdin.end(script(changed));
   await new Promise<void>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", () => resolve());
+    // Written by half, a case would be another one.
+    child.once("close", (_, signal) =>
+      signal ? reject(new Error(`the layer was not written: ${signal}`)) : resolve(),
+    );
   });
 }

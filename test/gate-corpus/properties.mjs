@@ -26,7 +26,7 @@ const switchedOff =
 const assertion =
   /\b(?:assert|expect|check|is|equal|throws)\w*(?:\.\w+)*\s*\(|^\s*assert\s|\bt\.(?:Error|Errorf|Fatal|Fatalf)\(|\b(?:pytest|self)\.(?:raises|assert\w*)\(/;
 const unsafe =
-  /\beval\s*\(|\bnew\s+Function\b|\bFunction\s*\(|child_process|\bnode:(?:net|http|https|vm|worker_threads|dgram|tls)\b|\bfetch\s*\(|\bprocess\.(?:env|exit|kill|binding|argv)\b|\b(?:writeFile|appendFile|unlink|rm)(?:Sync)?\s*\(|\bos\.(?:system|popen|environ|_exit)\b|\bsubprocess\b|\b__import__\b|\bexec\s*\(|\bpickle\b|\bsocket\b|"(?:os\/exec|net|net\/http|unsafe|syscall)"|\bos\.(?:Getenv|Exit|WriteFile)\b|globalThis|\b(?:Object|Array|String|Number)\.prototype\b/;
+  /\beval\s*\(|\bnew\s+Function\b|\bFunction\s*\(|child_process|\bnode:(?:net|http|https|vm|worker_threads|dgram|tls)\b|\bfetch\s*\(|\bprocess\.(?:env|exit|kill|binding|argv)\b|\b(?:writeFile|appendFile|unlink|rm)(?:Sync)?\s*\(|\bos\.(?:system|popen|environ|_exit)\b|\bsubprocess\b|\b__import__\b|(?<![.\w])exec\s*\(|\bpickle\b|\bsocket\b|"(?:os\/exec|net|net\/http|unsafe|syscall)"|\bos\.(?:Getenv|Exit|WriteFile)\b|globalThis|\b(?:Object|Array|String|Number)\.prototype\b/;
 
 /**
  * What is wrong with the change as a change, one line each. `allowed`: beginnings of the paths that it may touch.
@@ -38,18 +38,27 @@ export function problems({ allowed, tests = ["test/"], mayDrop = [], unsafe: loo
   const now = entries(process.cwd());
   const found = [];
   const begins = (path, list) => list.some((start) => path === start || path.startsWith(start));
+  const folded = new Map();
+  for (const path of now.keys()) {
+    const same = folded.get(path.toLowerCase());
+    if (same) found.push(`${same} and ${path} are one file on other systems`);
+    folded.set(path.toLowerCase(), path);
+  }
   for (const path of new Set([...base.keys(), ...now.keys()])) {
     const before = base.get(path);
     const after = now.get(path);
     if (before && after && before.kind === after.kind && before.text === after.text && before.mode === after.mode) continue;
     if (!begins(path, allowed)) found.push(`${JSON.stringify(path)} is no part of this brief`);
+    if (!before && /(?:^|\/)\.[^/]/.test(path)) found.push(`${path} is a hidden file that was not there`);
+    if (/(?:^|\/)(?:HEAD|refs\/heads\/.*)$/.test(path)) found.push(`${path} belongs to a repository of its own`);
     if (/(?:^|\/)\.git(?:\/|$)/i.test(path)) found.push(`${path} is a git directory`);
     if (/(?:^|\/)\.git(?:attributes|modules|ignore)$/i.test(path)) found.push(`${path} is obeyed by git`);
-    if (hidden.test(path)) found.push(`${JSON.stringify(path)} has hidden characters in its name`);
+    if (hidden.test(path) || path.includes("\n")) found.push(`${JSON.stringify(path)} has hidden characters in its name`);
     if (after?.kind === "link") found.push(`${path} is a link to ${after.text}`);
     if (after && (before?.mode ?? 0o644) !== after.mode && after.kind === "file") found.push(`${path} has another mode`);
     if (!after && begins(path, tests)) found.push(`${path} is gone`);
     if (!after || after.kind === "link") continue;
+    if (!before && after.text.length > 65_536) found.push(`${path} is more than anybody reads`);
     const old = new Set((before?.text ?? "").split("\n").map((line) => line.trim()));
     const added = after.text.split("\n").filter((line) => !old.has(line.trim()));
     for (const line of added) {

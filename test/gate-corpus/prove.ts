@@ -48,7 +48,7 @@ export async function proveBrief(
   if (!program || !interpreter)
     throw new Error(`${brief.hidden} has no prove.{${Object.keys(interpreters).join(",")}}`);
   const subjects: { id: string; name: string; tree: Tree; expected: "pass" | "fail" }[] = [
-    { id: "base", name: `${repository.id}/${brief.id} (base)`, tree: repository.base, expected: "fail" },
+    { id: "base", name: `${repository.id}/${brief.id} (base)`, tree: repository.base, expected: "fail" as const },
     ...brief.cases.map(({ id, name, tree, class: of }) => {
       const expected = kindOf(of) === "good" ? ("pass" as const) : ("fail" as const);
       return { id: `case-${id}`, name, tree, expected };

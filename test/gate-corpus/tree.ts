@@ -70,7 +70,7 @@ export function applyEdits(base: Tree, edits: readonly Edit[]): Tree {
     if ("find" in edit) tree.set(edit.path, { ...file(), content: replaced(file().content, edit, index) });
     else if ("write" in edit) put(Buffer.from(edit.write));
     else if ("write64" in edit) put(Buffer.from(edit.write64, "base64"));
-    else if ("fill" in edit) put(Buffer.alloc(edit.fill, `${"export const filler = 0;".padEnd(63)}\n`));
+    else if ("fill" in edit) put(Buffer.alloc(edit.fill, `${"// generated".padEnd(63, ".")}\n`));
     else if ("append" in edit) put(Buffer.concat([file().content, Buffer.from(edit.append)]));
     else if ("link" in edit) tree.set(edit.path, { link: edit.link });
     else if ("mode" in edit) tree.set(edit.path, { ...file(), mode: Number.parseInt(edit.mode, 8) });

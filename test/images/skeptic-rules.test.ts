@@ -231,6 +231,7 @@ const cases: Case[] = [
   },
   {
     name: "a runner's variable",
+    accept: ["the folder comes from the environment"],
     bad: { "a.py": "import os\nFAST = 'PYTEST_CURRENT_TEST' in os.environ\n" },
     good: { "a.py": "import os\nFAST = 'APP_FAST' in os.environ\n" },
     says: /being tested/,
@@ -249,6 +250,7 @@ const cases: Case[] = [
   },
   {
     name: "a program run on loading",
+    accept: ["who() runs the command id"],
     bad: { "src/a.js": "import { execSync } from 'node:child_process';\nexecSync('id');\n" },
     good: {
       "src/a.js":
@@ -325,6 +327,37 @@ const cases: Case[] = [
     says: /look-alike/,
   },
 
+  {
+    name: "a library that sends something somewhere",
+    before: { "src/m.js": half },
+    bad: { "src/m.js": half.replace("{\n", "{\n  if (x > 9) fetch(`https://stats.example.net/?x=${x}`);\n") },
+    good: { "src/m.js": half.replace("{\n", "{\n  if (x > 9) return list.fetch(x);\n") },
+    says: /the network/,
+  },
+  {
+    name: "a library that runs programs",
+    bad: { "pkg/a.py": "import subprocess\n" },
+    good: { "bin/a.py": "import subprocess\n" },
+    says: /other programs/,
+  },
+  {
+    name: "a library that keeps a file",
+    before: { "src/m.js": half },
+    bad: {
+      "src/m.js": `import { appendFileSync } from "node:fs";\n${half.replace("{\n", "{\n  appendFileSync(path, x);\n")}`,
+    },
+    good: { "test/m.test.js": 'import { writeFileSync } from "node:fs";\nwriteFileSync(path, x);\n' },
+    says: /files/,
+  },
+  {
+    name: "a library that the environment decides about",
+    before: { "src/m.js": half },
+    bad: { "src/m.js": half.replace("{\n", "{\n  if (process.env.ROUND_UP) return Math.ceil(x);\n") },
+    // What was there before is no news.
+    goodBefore: { "src/m.js": "export const a = process.env.A;\nexport const c = 1;\n" },
+    good: { "src/m.js": "export const a = process.env.A;\nexport const b = process.env.B;\nexport const c = 1;\n" },
+    says: /the environment/,
+  },
   {
     name: "CI changed unasked",
     bad: { ".github/workflows/ci.yml": "on: push\n" },

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { TestReport } from "../../src/domain/test-report.ts";
 import { type Verdict, verdict as verdictSchema } from "../../src/domain/verdict.ts";
 import { bodyOf, hostSocket, image, run, scratch } from "./engine.ts";
 import { examplesIn, gitDiff, greenReport, parseDiff, type Tree, verdictOn } from "./skeptic-case.ts";
@@ -106,6 +107,31 @@ describe("the answer to a criterion", () => {
     expect(found.criteria.map((c) => c.status)).toEqual(["met", "unproven"]);
     expect(found.decision).toBe("reject");
     expect(found.feedback.map((f) => f.what)).toEqual(["criterion A2 is unproven"]);
+  });
+
+  it("that asks for tests is met by new ones that fail without the change, and by nothing else", () => {
+    const accept = ["it works", "new tests cover halves"];
+    const checks = greenReport(["A1"]).checks;
+    const tests = { "suite > works": "passed", "halves > even": "passed" } as const;
+    const proposal = { ...greenReport([]).proposal, tests } as NonNullable<TestReport["proposal"]>;
+    const shown = verdictOn(before, after, { accept, report: { checks, proposal, failToPass: ["halves > even"] } });
+    expect(shown.criteria[1]).toMatchObject({ status: "met", evidence: [{ test: "halves > even" }] });
+    expect(shown.decision).toBe("approve");
+    for (const report of [
+      // It passes without the change too; it is a test of the base; it does not pass.
+      { checks, proposal, unproven: ["halves > even"] },
+      { checks, proposal, failToPass: ["suite > works"] },
+      { checks, failToPass: ["halves > even"] },
+    ]) {
+      const found = verdictOn(before, after, { accept, report });
+      expect([found.decision, found.criteria[1]?.status]).toEqual(["reject", "unproven"]);
+    }
+    const other = ["it works", "the test suite is fast"];
+    const fast = verdictOn(before, after, {
+      accept: other,
+      report: { checks, proposal, failToPass: ["halves > even"] },
+    });
+    expect(fast.criteria[1]?.status).toBe("unproven");
   });
 
   it("is unmet when one of its checks fails, and says where", () => {

@@ -1,0 +1,5 @@
+/** Prints the images that the bench of the gate needs: the verifier's, and those that the corpus' policies test in. */
+import { loadCorpus } from "../../test/gate-corpus/load.ts";
+
+const names = (await loadCorpus()).map(({ policy }) => policy.tests?.image ?? "base");
+console.log([...new Set([...names, "skeptic-rules"])].join(" "));
