@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the base's tests and the hidden ones below $1 (their folders are the packages') on the sources in the working
-# directory; at least $2 tests named TestHidden... must pass, none fail.
+# Runs the base's tests, the hidden ones below $1 (their folders are the packages'), and the test file $3 that the change
+# brings, on the sources in the working directory; at least $2 tests named TestHidden... must pass, none fail.
 set -eu
 # Programs that go builds for tests cannot be run from a /tmp that is mounted noexec.
 work=$(mktemp -d "$(dirname "$PWD")/go-XXXXXX")
@@ -10,6 +10,7 @@ find . -name '*.go' ! -name '*_test.go' | while read -r file; do
   mkdir -p "$work/tree/$(dirname "$file")"
   cp "$file" "$work/tree/$file"
 done
+[ -f "$3" ] || { echo "there is no $3"; exit 1; }
 cp "$BASE/go.mod" "$work/tree"
 for from in "$BASE" "$1"; do
   (cd "$from" && find . -name '*_test.go') | while read -r file; do
@@ -17,8 +18,9 @@ for from in "$BASE" "$1"; do
     cp "$from/$file" "$work/tree/$file"
   done
 done
+cp "$3" "$work/tree/$3"
 cd "$work/tree"
-GOTMPDIR="$work/tmp" timeout 28 go test -vet=off -v ./... >"$work/out" 2>&1 || {
+GOTMPDIR="$work/tmp" timeout 60 go test -vet=off -v ./... >"$work/out" 2>&1 || {
   grep -v '^=== ' "$work/out" | tail -n 30
   exit 1
 }
