@@ -23,7 +23,7 @@ export async function askHarness(
   tools: BenchTools,
   model?: ModelChoice,
 ): Promise<Answer | undefined> {
-  const { report, patch } = evidence;
+  const { report, patch, shown } = evidence;
   if (!report || patch === undefined) throw new Error(`${evidence.name} has no evidence to ask about`);
   const delegation = freshId();
   const directory = join(place.attempt.directory, `verify-${delegation}`);
@@ -46,11 +46,11 @@ export async function askHarness(
       brief.brief,
       Buffer.from(patch),
       report,
+      { shown: Buffer.from(shown ?? patch) },
     );
     if (turn.verdict) return { verdict: turn.verdict };
     if (turn.reason === "over-budget") return undefined;
-    if (turn.reason === "host")
-      throw new Error(`${evidence.name}: the verifier was not asked to the end: ${turn.message}`);
+    if (!turn.findings) throw new Error(`${evidence.name}: the verifier was not asked to the end: ${turn.message}`);
     return { reason: turn.reason };
   } finally {
     tools.secrets.release(delegation);

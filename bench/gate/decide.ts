@@ -64,7 +64,7 @@ export function decide(evidence: CaseEvidence, brief: Question, answer: Answer, 
   if (!report) return { approved: true, by: "verifier", findings: [] };
   const judgement =
     "verdict" in answer
-      ? judge(answer.verdict, brief.accept, diffLines(evidence.patch ?? ""), report)
+      ? judge(answer.verdict, brief.accept, diffLines(evidence.shown ?? evidence.patch ?? ""), report)
       : { approved: false, findings: [{ reason: answer.reason, message: "There is no verdict." }] };
   const findings = judgement.findings.filter((f) => f.reason !== options.without);
   const isFreed = !judgement.approved && judgement.findings.length > 0 && findings.length === 0;

@@ -13,6 +13,7 @@ import type { Finding } from "../../src/domain/rejection.ts";
 import type { TestReport } from "../../src/domain/test-report.ts";
 import { layerInodes } from "../../src/gate/clean-tree.ts";
 import { type MechanicalRules, mechanicalFindings } from "../../src/gate/rules.ts";
+import { shownDiff } from "../../src/gate/shown-diff.ts";
 import { type BaselineCache, testProposal } from "../../src/gate/tester.ts";
 import type { HouseSecrets } from "../../src/host/house-secrets.ts";
 import { pathMatcher } from "../../src/policy/paths.ts";
@@ -45,6 +46,8 @@ export interface CaseEvidence {
   again: Finding[];
   tree?: string;
   patch?: string;
+  /** The patch as a verifier is shown it. */
+  shown?: string;
   report?: TestReport;
   /** Milliseconds of the host's own work: from the frozen layer to a tree, and what it makes of that tree before any test. */
   collecting: number;
@@ -118,6 +121,7 @@ export async function gatherEvidence(
     const mechanical = rules([]);
     const ruled = performance.now();
     const whole = await quarantine.patch(base.tree, collected.tree, 64 * 1024 * 1024);
+    const shown = await shownDiff(quarantine, base.tree, collected.tree, 64 * 1024 * 1024);
     const proposal = "proposal" in proposed ? { proposal: proposed.proposal } : {};
     const rejection = { by: "verifier" as const, hard: false, findings: [] };
     const again = rules([{ number: 1, from: base.tree, executor: "scripted", ...proposal, rejection }]);
@@ -145,6 +149,7 @@ export async function gatherEvidence(
       again,
       tree: collected.tree,
       patch: whole.ok ? whole.patch.toString("utf8") : "",
+      ...(shown ? { shown: shown.toString("utf8") } : {}),
       report,
       collecting: milliseconds,
       ruling: ruled - begun,

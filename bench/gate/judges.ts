@@ -17,18 +17,19 @@ const withoutVerdict = rejectionReason.options.filter((reason) =>
   /^verdict-(?:missing|late|killed|malformed|contradictory|not-actionable)$/.test(reason),
 );
 
-type Subject = Pick<CaseEvidence, "patch" | "report">;
+type Subject = Pick<CaseEvidence, "patch" | "shown" | "report">;
 const tried = [{ tried: "what could be wrong", found: false, detail: "nothing is" }];
 
 /** Every pointer that resolves, strongest kind first: the host's checks, then its tests, then lines. */
 function pointers(subject: Subject): Evidence[] {
-  const lines = diffLines(subject.patch ?? "");
+  const lines = diffLines(subject.shown ?? subject.patch ?? "");
   const { report } = subject;
   if (!report) return [];
   const all: Evidence[] = [
     ...report.checks.map(({ id }) => ({ check: id })),
     ...Object.keys(report.proposal?.tests ?? {}).map((test) => ({ test })),
-    ...[...lines].flatMap(([path, numbers]) => [...numbers].slice(0, 1).map((line) => ({ path, line }))),
+    // Lines that changed: what was there before shows nothing.
+    ...[...lines].flatMap(([path, { changed }]) => [...changed].slice(0, 1).map((line) => ({ path, line }))),
   ];
   return all.filter((pointer) => unresolved(pointer, lines, report) === undefined);
 }

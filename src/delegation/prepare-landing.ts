@@ -9,7 +9,6 @@ import type { Delegation, PreparedLanding } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Finding } from "../domain/rejection.ts";
 import { reportFindings } from "../gate/compare-runs.ts";
-import { diffLines } from "../gate/diff-lines.ts";
 import { digestBytes, digestValue } from "../gate/digest.ts";
 import { judge } from "../gate/judge.ts";
 import { approvalFacts, approve, currentFacts, endOfVerdict } from "../gate/land.ts";
@@ -18,14 +17,16 @@ import type { LandingTarget } from "../gate/landing-target.ts";
 import { cut } from "../gate/printable.ts";
 import { mechanicalFindings } from "../gate/rules.ts";
 import { withSetup } from "../gate/setup.ts";
+import { shownDiff } from "../gate/shown-diff.ts";
 import { checkApproval } from "../gate/sign-off.ts";
 import { testProposal } from "../gate/tester.ts";
-import { askVerifier } from "../gate/verifier.ts";
+import { askedOf } from "../gate/verifier.ts";
 import { pathMatcher, protectedMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import { ensureBaseTree } from "../worktree/base-tree.ts";
 import type { HostRepository } from "../worktree/host-repository.ts";
 import type { Quarantine } from "../worktree/quarantine.ts";
+import { askVerifiers } from "./ask-verifiers.ts";
 import { type AttemptPlace, testContext } from "./attempt-place.ts";
 import type { LoopTools } from "./tools.ts";
 
@@ -184,40 +185,48 @@ async function verifyMerge(id: string, place: Place, tools: LandTools, signal: A
   const patch = await quarantine.patch(await quarantine.treeOf(onto), tree, record.policy.budget.patch);
   if (!patch.ok || !report || digestBytes(patch.patch) !== digest)
     throw new SallyportError("worktree-failed", "the merge changed between its making and its verification");
+  const shown = await shownDiff(quarantine, await quarantine.treeOf(onto), tree, record.policy.budget.patch);
   if (!underWay(record).verdict) {
-    const turn = await inDirectory(id, tools, async (directory) =>
-      askVerifier(
+    const panel: NonNullable<PreparedLanding["panel"]> = [];
+    const answers = await inDirectory(id, tools, async (directory) =>
+      askVerifiers(
         {
-          delegation: id,
+          record,
           attempt,
-          policy: record.policy,
-          image: record.images.verifier,
-          runRole: tools.runRole,
-          signal,
-          harness: await tools.loadHarness(record.policy.verifier.harness),
+          brief: record.brief,
+          report,
+          patch: patch.patch,
+          shown,
           directory: join(directory, "verify"),
+          async onVerdict({ harness, image }, verdict) {
+            panel.push({ harness, image, verdict });
+          },
         },
-        record.brief,
-        patch.patch,
-        report,
+        tools,
+        signal,
       ),
     );
-    signal.throwIfAborted();
-    if (!turn.verdict) {
+    // Of a panel that rejects, a word that does so stands for the whole.
+    const against = record.panel ? panel.find(({ verdict }) => verdict.decision !== "approve") : panel[0];
+    const verdict = answers.is === "approved" ? answers.verdict : against?.verdict;
+    if (verdict) {
+      const data = { attempt, verdict, digest: digestValue(verdict), ...(record.panel ? { panel } : {}) };
+      await tools.append({ type: "landing.verified", delegation: id, data });
+    } else if (answers.is === "rejected" && answers.judged) {
+      await refuseFindings(id, "the verifier does not approve it", answers.findings, tools, true);
+    } else {
       // Nobody has judged it: it stays as it is, and can be asked about again.
-      await tools.append({ type: "landing.abandoned", delegation: id, data: { reason: cut(turn.message, 4000) } });
-      throw rejected(`the verifier gave no verdict on the merge: ${turn.message}`);
+      const found = answers.is === "rejected" ? answers.findings[0]?.message : undefined;
+      const why = answers.is === "over-budget" ? answers.what : (found ?? "there was none");
+      await tools.append({ type: "landing.abandoned", delegation: id, data: { reason: cut(why, 4000) } });
+      throw rejected(`the verifier gave no verdict on the merge: ${why}`);
     }
-    const { verdict } = turn;
-    await tools.append({
-      type: "landing.verified",
-      delegation: id,
-      data: { attempt, verdict, digest: digestValue(verdict) },
-    });
   }
+  // Judged from what is recorded: a crash between the two changes nothing.
   const { verdict } = underWay(tools.record(id));
   if (!verdict) throw new SallyportError("internal", `${id} has no verdict on its merge`);
-  const { approved, findings } = judge(verdict, record.brief.accept, diffLines(patch.patch.toString("utf8")), report);
+  const { lines } = askedOf(record.brief, shown ?? patch.patch, report, undefined);
+  const { approved, findings } = judge(verdict, record.brief.accept, lines, report);
   if (!approved) await refuseFindings(id, "the verifier does not approve it", findings, tools, true);
 }
 

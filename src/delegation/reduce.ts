@@ -187,7 +187,12 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       if (!preparing?.verify || !preparing.report || preparing.verdict) refuse(event, "without a merge to be verified");
       return {
         ...next,
-        preparing: { ...preparing, verdict: event.data.verdict, verdictDigest: event.data.digest },
+        preparing: {
+          ...preparing,
+          verdict: event.data.verdict,
+          verdictDigest: event.data.digest,
+          ...(event.data.panel ? { panel: event.data.panel } : {}),
+        },
       };
     }
     case "landing.intended": {

@@ -3,35 +3,18 @@ import { join } from "node:path";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Proposal } from "../domain/event.ts";
-import type { Finding } from "../domain/rejection.ts";
-import type { TestReport } from "../domain/test-report.ts";
-import type { Verdict } from "../domain/verdict.ts";
 import { digestBytes, digestValue } from "../gate/digest.ts";
-import { judge } from "../gate/judge.ts";
 import { approvalFacts, approve } from "../gate/land.ts";
-import { type Judge, judgesOf, mergedFindings, panelDecides, wholeVerdict } from "../gate/panel.ts";
+import { type Judge, judgesOf } from "../gate/panel.ts";
 import { shownDiff } from "../gate/shown-diff.ts";
-import { askedOf, askVerifier, type MoreOfCase } from "../gate/verifier.ts";
+import type { MoreOfCase } from "../gate/verifier.ts";
+import { askVerifiers } from "./ask-verifiers.ts";
 import type { AttemptOutcome } from "./attempt-outcome.ts";
 import type { AttemptPlace } from "./attempt-place.ts";
 import { holdWhileClosed } from "./hold.ts";
 import { type Party, partyOf, requireIndependence } from "./independence.ts";
 import type { LoopTools } from "./tools.ts";
 import { verifierTurnsOver } from "./verifier-turns.ts";
-
-/** What every verifier of an attempt is asked about, and where. */
-interface Question {
-  id: string;
-  number: number;
-  proposal: Proposal;
-  report: TestReport;
-  /** The patch that is signed, and the diff that is shown. */
-  patch: Buffer;
-  shown: Buffer | undefined;
-  place: AttemptPlace;
-  tools: LoopTools;
-  signal: AbortSignal;
-}
 
 /** Asks the verifiers about a proposal whose tests and checks are green, and signs where enough of their verdicts hold. */
 export async function verifyProposal(
@@ -49,41 +32,33 @@ export async function verifyProposal(
   if (!patch.ok || !report || digestBytes(patch.patch) !== proposal.patch)
     throw new SallyportError("worktree-failed", "the proposal changed between collection and verification");
   await independent(record, tools);
-  const shown = await shownDiff(place.quarantine, place.base.tree, proposal.tree, limit);
-  const question = { id, number, proposal, report, patch: patch.patch, shown, place, tools, signal };
-  const judges = judgesOf(record);
-  const needed = record.policy.verifier.panel?.approve ?? judges.length;
-  const approvals: Verdict[] = [];
-  const said: Said[] = [];
-  for (const [index, one] of judges.entries()) {
-    const turnsOver = verifierTurnsOver(tools.record(id));
-    if (turnsOver !== undefined) return { is: "over-budget", what: turnsOver };
-    const answer = await askOne(question, one);
-    if ("is" in answer) return answer;
-    if ("approves" in answer) approvals.push(answer.approves);
-    else said.push(answer);
-    // A word against any other attempt is no matter of counting: whoever saw why is heard.
-    if ("hard" in answer && answer.hard) break;
-    if (panelDecides(approvals.length, index + 1, judges.length, needed) !== undefined) break;
-  }
-  const hard = said.some((one) => one.hard);
-  if (hard || approvals.length < needed) {
-    const notes = said.flatMap((one) => one.notes ?? []);
-    const merged = record.panel ? mergedFindings(said) : said.flatMap(({ findings }) => findings);
-    const findings = merged.sort(
-      (a, b) => Number(b.reason === "verdict-reject-hard") - Number(a.reason === "verdict-reject-hard"),
-    );
-    return {
-      is: "rejected",
-      by: "verifier",
-      hard,
-      findings,
-      tree: proposal.tree,
-      ...(notes.length > 0 ? { notes } : {}),
-    };
+  const answers = await askVerifiers(
+    {
+      record,
+      attempt: number,
+      brief: record.brief,
+      report,
+      patch: patch.patch,
+      shown: await shownDiff(place.quarantine, place.base.tree, proposal.tree, limit),
+      directory: join(place.directory, `verify-${number}`),
+      reviewOf: (who) => reviewOf(record, number, proposal, place, who),
+      turnsOver: () => verifierTurnsOver(tools.record(id)),
+      async onVerdict(who, verdict) {
+        const member = record.panel ? { member: { harness: who.harness, image: who.image } } : {};
+        const data = { attempt: number, verdict, digest: digestValue(verdict), ...member };
+        await tools.append({ type: "verdict.received", delegation: id, data });
+      },
+    },
+    tools,
+    signal,
+  );
+  if (answers.is === "over-budget") return answers;
+  if (answers.is === "rejected") {
+    const { hard, findings, notes } = answers;
+    return { is: "rejected", by: "verifier", hard, findings, tree: proposal.tree, ...(notes ? { notes } : {}) };
   }
   if (record.panel) {
-    const verdict = wholeVerdict(approvals, record.brief.accept);
+    const { verdict } = answers;
     const data = { attempt: number, verdict, digest: digestValue(verdict) };
     await tools.append({ type: "verdict.received", delegation: id, data });
   }
@@ -93,58 +68,6 @@ export async function verifyProposal(
   const data = approve(facts, tools.key, tools.now(), { lifetime: record.policy.landing?.expires });
   await tools.append({ type: "delegation.approved", delegation: id, data });
   return { is: "approved" };
-}
-
-interface Said {
-  harness: string;
-  hard: boolean;
-  findings: Finding[];
-  notes?: Finding[] | undefined;
-}
-
-/** One verifier's turn: that it approves, what it says instead, or what ends the attempt. */
-async function askOne(question: Question, who: Judge): Promise<AttemptOutcome | { approves: Verdict } | Said> {
-  const { id, number, proposal, report, place, tools, signal } = question;
-  const record = tools.record(id);
-  const more: MoreOfCase = {
-    shown: question.shown,
-    review: await reviewOf(record, number, proposal, place, who),
-  };
-  const turn = await askVerifier(
-    {
-      delegation: id,
-      attempt: number,
-      policy: record.policy,
-      image: who.image,
-      runRole: tools.runRole,
-      signal,
-      harness: await tools.loadHarness(who.harness),
-      directory: join(place.directory, `verify-${number}-${who.harness}`),
-    },
-    record.brief,
-    question.patch,
-    report,
-    more,
-  );
-  signal.throwIfAborted();
-  if (!turn.verdict) {
-    if (turn.reason === "over-budget") return { is: "over-budget", what: `the verifier's ${turn.message}` };
-    if (!turn.findings)
-      throw new SallyportError("sandbox-failed", turn.message, { next: "The next attempt is made by itself." });
-    return { harness: who.harness, hard: false, findings: turn.findings };
-  }
-  const { verdict } = turn;
-  const member = record.panel ? { member: { harness: who.harness, image: who.image } } : {};
-  await tools.append({
-    type: "verdict.received",
-    delegation: id,
-    data: { attempt: number, verdict, digest: digestValue(verdict), ...member },
-  });
-  const asked = askedOf(record.brief, question.shown ?? question.patch, report, more.review);
-  const judgement = judge(verdict, record.brief.accept, asked.lines, report, asked.review);
-  if (judgement.approved) return { approves: verdict };
-  const { hard, findings, notes } = judgement;
-  return { harness: who.harness, hard, findings, notes };
 }
 
 /** That the verifiers are independent of whoever really did the work, with the model that was really asked. */

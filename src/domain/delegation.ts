@@ -124,6 +124,8 @@ export interface PreparedLanding extends EventData<"landing.merged"> {
   /** The verifier's word on the merge; absent where the attempt's own is carried. */
   verdict?: Verdict;
   verdictDigest?: string;
+  /** Of a panel: what each of it said of the merge. */
+  panel?: EventData<"landing.verified">["panel"];
 }
 
 /** One approval of a delegation's chain. */

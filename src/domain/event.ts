@@ -161,7 +161,16 @@ export const events = {
     verify: z.boolean().describe("Whether the verifier is asked about this diff; else the old verdict is carried."),
   }),
   "landing.tested": z.strictObject({ attempt, report: testReport, digest: sha256 }),
-  "landing.verified": z.strictObject({ attempt, verdict, digest: sha256 }),
+  "landing.verified": z.strictObject({
+    attempt,
+    verdict,
+    digest: sha256,
+    panel: z
+      .array(z.strictObject({ ...judge.shape, verdict }))
+      .max(9)
+      .optional()
+      .describe("Of a panel: what each said; `verdict` is then that of the whole."),
+  }),
   "landing.intended": z.strictObject({
     attempt,
     approval: sha256,

@@ -59,6 +59,8 @@ export async function approvalFacts(
   const what = prepared
     ? await mergedFacts(record, attempt, quarantine, ref, prepared)
     : await attemptFacts(record, attempt, quarantine, tree);
+  // Whose word the approval rests on: the merge's own verdict, or that of the attempt.
+  const panel = prepared?.verdict ? prepared.panel : attempt.panel;
   return {
     repository: record.repository,
     ref,
@@ -70,9 +72,9 @@ export async function approvalFacts(
     images: record.images,
     ...(record.plan?.combines ? { members: record.plan.combines.map((part) => part.approval) } : {}),
     verifier: { harness: judgesOf(record)[0]?.harness ?? "", image: record.images.verifier },
-    ...(attempt.panel
+    ...(panel
       ? {
-          panel: attempt.panel.map(({ harness, image, verdict }) => ({
+          panel: panel.map(({ harness, image, verdict }) => ({
             harness,
             image,
             decision: verdict.decision,

@@ -14,11 +14,11 @@ import { delegationIdFrom } from "../../domain/identity.ts";
 import type { Policy } from "../../domain/policy.ts";
 import type { TestReport } from "../../domain/test-report.ts";
 import type { RunRole } from "../../sandbox/role-run.ts";
-import { diffLines } from "../diff-lines.ts";
 import { digestBytes, digestValue } from "../digest.ts";
 import { judge } from "../judge.ts";
 import { cut } from "../printable.ts";
-import { askVerifier } from "../verifier.ts";
+import { shownDiff } from "../shown-diff.ts";
+import { askedOf, askVerifier } from "../verifier.ts";
 import type { CanaryCase } from "./canary-case.ts";
 import { filesAfter, openCanaryPlace, shownTrees } from "./canary-trees.ts";
 import { varyCase } from "./vary-case.ts";
@@ -94,8 +94,9 @@ async function askAbout(
   try {
     const after = await filesAfter(place.quarantine, plan.case);
     const shown = varyCase(plan.case, after, plan.seed);
-    const { patch, report: tested } = await shownTrees(place.quarantine, shown, policy.budget.patch);
+    const { base, tree, patch, report: tested } = await shownTrees(place.quarantine, shown, policy.budget.patch);
     const report = policy.tests ? tested : withoutTests(tested);
+    const diff = (await shownDiff(place.quarantine, base, tree, policy.budget.patch)) ?? patch;
     const brief = briefSchema.parse({
       title: "A change",
       intent: shown.intent,
@@ -132,6 +133,7 @@ async function askAbout(
       brief,
       patch,
       report,
+      { shown: diff },
     );
     signal.throwIfAborted();
     if (!answer.verdict) {
@@ -140,7 +142,12 @@ async function askAbout(
       return { approved: false, hard: false, reasons: [answer.reason] };
     }
     const { verdict } = answer;
-    const { approved, hard, findings } = judge(verdict, brief.accept, diffLines(patch.toString("utf8")), report);
+    const { approved, hard, findings } = judge(
+      verdict,
+      brief.accept,
+      askedOf(brief, diff, report, undefined).lines,
+      report,
+    );
     const reasons = [...new Set(findings.map(({ reason }) => reason))];
     return { approved, hard, reasons, verdict, digest: digestValue(verdict) };
   } finally {

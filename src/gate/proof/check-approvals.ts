@@ -20,6 +20,8 @@ interface Known {
   attempt: ReturnType<typeof attemptsOf>[number] | undefined;
   images: EventData<"delegation.accepted">["images"];
   replaced: ApprovalPredicate | undefined;
+  /** Of a panel: what each said, of the merge where there is one that was verified, else of the attempt. */
+  panel: ApprovalPredicate["panel"];
   /** Whether a line of this delegation before this one, other than an approval, says this value. */
   said(value: unknown): boolean;
 }
@@ -42,7 +44,10 @@ const fields: Readonly<Record<string, (known: Known) => Expected>> = {
   policy: ({ accepted }) => ({ is: digestValue(accepted.policy) }),
   images: ({ images }) => ({ is: images }),
   members: ({ accepted }) => ({ is: accepted.plan?.combines?.map(({ approval }) => approval) }),
-  verifier: ({ accepted, images }) => ({ is: { harness: accepted.policy.verifier.harness, image: images.verifier } }),
+  verifier: ({ accepted, images }) => ({
+    is: { harness: accepted.panel?.[0]?.harness ?? accepted.policy.verifier.harness, image: images.verifier },
+  }),
+  panel: ({ panel }) => ({ is: panel }),
 };
 
 /** What is about one tree: as collected, or as a line says of a later one where another approval is replaced. */
@@ -108,6 +113,7 @@ function checkApproval(id: string, line: Approved, before: readonly Approved[], 
     attempt: attemptsOf(id, lines).find((attempt) => attempt.number === number),
     images: { ...accepted.data.images, ...(chosen ? { executor: chosen.data.image } : {}) },
     replaced: replaced?.data.predicate,
+    panel: panelOf(id, line, lines),
     said: (value) => saysBefore(lines, id, line, before, value),
   };
   for (const [field, value] of Object.entries(signed)) {
@@ -125,6 +131,16 @@ function checkApproval(id: string, line: Approved, before: readonly Approved[], 
     holds(`${name} time`, span > 0 ? undefined : "it expires before it was issued", `until ${signed.expires}`),
   );
   return claims;
+}
+
+function panelOf(id: string, line: Approved, lines: readonly ProofLine[]): ApprovalPredicate["panel"] {
+  const merged = linesOf(lines, "landing.verified", id).findLast(({ seq }) => seq < line.seq)?.data.panel;
+  const members = attemptsOf(id, lines).find(({ number }) => number === line.data.attempt)?.members ?? [];
+  const said = merged ?? members.map(({ data }) => ({ harness: "", image: "", ...data.member, verdict: data.verdict }));
+  if (said.length === 0) return undefined;
+  return said.map(({ harness, image, verdict }) => {
+    return { harness, image, decision: verdict.decision, verdict: digestValue(verdict) };
+  });
 }
 
 function checkField(claim: string, value: unknown, expected: Expected | undefined, known: Known): Claim {

@@ -1,22 +1,25 @@
 /** Every attempt's decision, made again from what it was made from: the host's report, and the verdict. */
 import type { Claim } from "../../domain/proof.ts";
+import type { Quarantine } from "../../worktree/quarantine.ts";
 import { reportFindings } from "../compare-runs.ts";
 import { diffLines } from "../diff-lines.ts";
 import { digestBytes, digestValue } from "../digest.ts";
 import { judge } from "../judge.ts";
+import { shownDiff } from "../shown-diff.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
+import { treeAfter } from "./patched-tree.ts";
 import type { ProofContext } from "./proof-context.ts";
 import { linesOf, type ProofLine } from "./read-proof.ts";
 
 const noPatch = "0".repeat(64);
 
-export function checkDecisions(context: ProofContext): Claim[] {
-  return context.pack.subject.delegations
-    .flatMap((id) => [
-      ...checkAccepted(id, context.lines),
-      ...attemptsOf(id, context.lines).flatMap((attempt) => checkAttempt(id, attempt, context)),
-    ])
-    .concat(checkPatches(context));
+export async function checkDecisions(context: ProofContext): Promise<Claim[]> {
+  const claims: Claim[] = [];
+  for (const id of context.pack.subject.delegations) {
+    claims.push(...checkAccepted(id, context.lines));
+    for (const attempt of attemptsOf(id, context.lines)) claims.push(...(await checkAttempt(id, attempt, context)));
+  }
+  return [...claims, ...checkPatches(context)];
 }
 
 /** What was asked: brief and policy by their digests. */
@@ -48,7 +51,10 @@ interface AttemptLines {
   number: number;
   proposal: ReturnType<typeof linesOf<"proposal.collected">>[number] | undefined;
   report: ReturnType<typeof linesOf<"tests.reported">>[number] | undefined;
+  /** The only verifier's, or a panel's as a whole. */
   verdict: ReturnType<typeof linesOf<"verdict.received">>[number] | undefined;
+  /** Of a panel: what each said. */
+  members: ReturnType<typeof linesOf<"verdict.received">>;
   rejected: ReturnType<typeof linesOf<"attempt.rejected">>[number] | undefined;
   approved: ReturnType<typeof linesOf<"delegation.approved">>[number] | undefined;
 }
@@ -60,13 +66,19 @@ export function attemptsOf(id: string, lines: readonly ProofLine[]): AttemptLine
     number,
     proposal: linesOf(lines, "proposal.collected", id).find(({ data }) => data.proposal.attempt === number),
     report: of(linesOf(lines, "tests.reported", id), number),
-    verdict: of(linesOf(lines, "verdict.received", id), number),
+    verdict: of(
+      linesOf(lines, "verdict.received", id).filter(({ data }) => data.member === undefined),
+      number,
+    ),
+    members: linesOf(lines, "verdict.received", id).filter(
+      ({ data }) => data.member !== undefined && data.attempt === number,
+    ),
     rejected: of(linesOf(lines, "attempt.rejected", id), number),
     approved: of(linesOf(lines, "delegation.approved", id), number),
   }));
 }
 
-function checkAttempt(id: string, attempt: AttemptLines, context: ProofContext): Claim[] {
+async function checkAttempt(id: string, attempt: AttemptLines, context: ProofContext): Promise<Claim[]> {
   const { number, proposal, report, verdict, rejected, approved } = attempt;
   const name = `${id} attempt ${number}`;
   const claims: Claim[] = [];
@@ -93,8 +105,9 @@ function checkAttempt(id: string, attempt: AttemptLines, context: ProofContext):
     const problem =
       digestValue(data.verdict) === data.digest ? undefined : `line ${seq} holds another verdict than it says`;
     claims.push(holds(`${name} verdict`, problem, `sha256:${data.digest}`));
-    claims.push(checkJudgement(id, name, attempt, context));
+    claims.push(await checkJudgement(id, name, attempt, context));
   }
+  claims.push(...checkPanel(id, name, attempt, context));
   const order = [proposal, report, verdict, approved ?? rejected].filter((line) => line !== undefined);
   if (order.some((line, index) => line.seq <= (order[index - 1]?.seq ?? 0)))
     claims.push(failed(`${name} order`, "its stages are not in the order in which they are made"));
@@ -102,6 +115,29 @@ function checkAttempt(id: string, attempt: AttemptLines, context: ProofContext):
     claims.push(failed(`${name} approved`, "without a report and a verdict before it"));
   if (approved && rejected) claims.push(failed(`${name} approved`, "and rejected"));
   return claims;
+}
+
+/** Of a panel: each verdict by its digest, and whether enough of them approve. */
+function checkPanel(id: string, name: string, { members, approved }: AttemptLines, { lines }: ProofContext): Claim[] {
+  const claims = members.map(({ data, seq }) =>
+    holds(
+      `${name} verdict of ${data.member?.harness}`,
+      digestValue(data.verdict) === data.digest ? undefined : `line ${seq} holds another verdict than it says`,
+      `sha256:${data.digest}`,
+    ),
+  );
+  const accepted = linesOf(lines, "delegation.accepted", id)[0]?.data;
+  if (!accepted?.panel || !approved) return claims;
+  const approvals = members.filter(({ data }) => data.verdict.decision === "approve").length;
+  const needed = accepted.policy.verifier.panel?.approve ?? accepted.panel.length;
+  return [
+    ...claims,
+    holds(
+      `${name} panel`,
+      approvals >= needed ? undefined : `${approvals} of its verifiers approve, and ${needed} are needed`,
+      `${approvals} of ${accepted.panel.length} verifiers approve, ${needed} are needed`,
+    ),
+  ];
 }
 
 /** The host's own rules on its report, applied again. */
@@ -125,8 +161,21 @@ function checkTests(name: string, { report, rejected, verdict, approved }: Attem
 
 const reasonsOf = reportFindings;
 
+/** What verifiers were shown of a patch, made again; undefined where the base is not in the repository. */
+async function shownAgain(quarantine: Quarantine, base: string, patch: Buffer): Promise<Buffer | undefined> {
+  const from = await quarantine.treeOf(base).catch(() => undefined);
+  if (from === undefined) return undefined;
+  const to = await treeAfter(quarantine, from, patch);
+  return to.startsWith("nothing") ? undefined : shownDiff(quarantine, from, to, patch.length);
+}
+
 /** The judgement of the verdict, made again. */
-function checkJudgement(id: string, name: string, attempt: AttemptLines, { pack, lines }: ProofContext): Claim {
+async function checkJudgement(
+  id: string,
+  name: string,
+  attempt: AttemptLines,
+  { pack, lines, place }: ProofContext,
+): Promise<Claim> {
   const claim = `${name} judgement`;
   const { proposal, report, verdict, approved, rejected } = attempt;
   const accepted = linesOf(lines, "delegation.accepted", id)[0];
@@ -135,8 +184,16 @@ function checkJudgement(id: string, name: string, attempt: AttemptLines, { pack,
   if (!verdict || !report || !accepted) return notProvable(claim, "a line that it needs cannot be read");
   if (patch === undefined)
     return notProvable(claim, "the host has the patch no more, against which the evidence is resolved");
-  const text = Buffer.from(patch, "base64").toString("utf8");
-  const again = judge(verdict.data.verdict, accepted.data.brief.accept, diffLines(text), report.data.report);
+  const judged = (diff: Buffer) =>
+    judge(verdict.data.verdict, accepted.data.brief.accept, diffLines(diff.toString("utf8")), report.data.report);
+  const plain = Buffer.from(patch, "base64");
+  let again = judged(plain);
+  if (approved && !again.approved) {
+    // Verifiers are shown whole functions, and may point into them: only the repository has these lines.
+    if (!place) return notProvable(claim, "its evidence is in the code around the change: --repo shows that");
+    const shown = await shownAgain(place.quarantine, accepted.data.base, plain);
+    if (shown) again = judged(shown);
+  }
   const said = `${again.approved ? "approved" : again.hard ? "rejected for good" : "rejected"}`;
   if (approved)
     return holds(claim, again.approved ? undefined : `approved, and judged again it is ${said}`, "approved again");

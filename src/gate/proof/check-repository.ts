@@ -1,12 +1,11 @@
 /** What the repository itself shows: the base, the tree that the patch makes of it, and the commit that landed. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { Claim } from "../../domain/proof.ts";
 import { runGit } from "../../worktree/git.ts";
 import { readRef } from "../../worktree/host-repository.ts";
 import type { Quarantine } from "../../worktree/quarantine.ts";
 import { attemptsOf } from "./check-decisions.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
+import { treeAfter } from "./patched-tree.ts";
 import type { ProofContext } from "./proof-context.ts";
 import { linesOf } from "./read-proof.ts";
 
@@ -70,26 +69,6 @@ async function checkTrees(id: string, { pack, lines }: ProofContext, quarantine:
     );
   }
   return claims;
-}
-
-/** The tree that a patch makes of another, in an index of its own; what went wrong where it makes none. */
-async function treeAfter(quarantine: Quarantine, from: string, patch: Buffer): Promise<string> {
-  const scratch = await mkdtemp(join(quarantine.gitDir, "prove-"));
-  try {
-    const index = { gitDir: quarantine.gitDir, indexFile: join(scratch, "index") };
-    const file = join(scratch, "patch");
-    await writeFile(file, patch);
-    await runGit(["read-tree", from], index);
-    if (patch.length > 0) {
-      // To the index alone: nothing of it is ever written to a work tree.
-      const args = ["apply", "--cached", "--whitespace=nowarn", "--unidiff-zero", "--end-of-options", file];
-      const applied = await runGit(args, { ...index, accept: [0, 1, 128] });
-      if (applied.code !== 0) return `nothing (${applied.stderr.trim().slice(0, 200)})`;
-    }
-    return (await runGit(["write-tree"], index)).stdout.toString("latin1").trim();
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
 }
 
 async function checkCommit(
