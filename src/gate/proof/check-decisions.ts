@@ -1,10 +1,12 @@
 /** Every attempt's decision, made again from what it was made from: the host's report, and the verdict. */
 import type { Claim } from "../../domain/proof.ts";
+import type { Verdict } from "../../domain/verdict.ts";
 import type { Quarantine } from "../../worktree/quarantine.ts";
 import { reportFindings } from "../compare-runs.ts";
 import { diffLines } from "../diff-lines.ts";
 import { digestBytes, digestValue } from "../digest.ts";
-import { judge } from "../judge.ts";
+import { fileOf } from "../evidence.ts";
+import { type Judgement, judge } from "../judge.ts";
 import { shownDiff } from "../shown-diff.ts";
 import { failed, holds, notProvable, proved } from "./claim.ts";
 import { treeAfter } from "./patched-tree.ts";
@@ -161,6 +163,18 @@ function checkTests(name: string, { report, rejected, verdict, approved }: Attem
 
 const reasonsOf = reportFindings;
 
+/** Whether nothing speaks against a verdict but lines that the patch alone does not hold, in files that it changes. */
+function mayResolve(verdict: Verdict, judgement: Judgement, patch: Buffer): boolean {
+  const lines = diffLines(patch.toString("utf8"));
+  const paths = verdict.criteria.flatMap(({ evidence }) =>
+    evidence.flatMap((one) => ("path" in one ? [one.path] : [])),
+  );
+  return (
+    judgement.findings.every(({ reason }) => reason === "verdict-unresolved") &&
+    paths.every((path) => fileOf(lines, path) !== undefined)
+  );
+}
+
 /** What verifiers were shown of a patch, made again; undefined where the base is not in the repository. */
 async function shownAgain(quarantine: Quarantine, base: string, patch: Buffer): Promise<Buffer | undefined> {
   const from = await quarantine.treeOf(base).catch(() => undefined);
@@ -190,8 +204,9 @@ async function checkJudgement(
   let again = judged(plain);
   if (approved && !again.approved) {
     // Verifiers are shown whole functions, and may point into them: only the repository has these lines.
-    if (!place) return notProvable(claim, "its evidence is in the code around the change: --repo shows that");
-    const shown = await shownAgain(place.quarantine, accepted.data.base, plain);
+    if (!place && mayResolve(verdict.data.verdict, again, plain))
+      return notProvable(claim, "its evidence is in the code around the change: --repo shows that");
+    const shown = place && (await shownAgain(place.quarantine, accepted.data.base, plain));
     if (shown) again = judged(shown);
   }
   const said = `${again.approved ? "approved" : again.hard ? "rejected for good" : "rejected"}`;
