@@ -14,7 +14,11 @@ function counts(report: TestReport): string {
   if (!report.tested) return `no tests in the policy${checks}`;
   const green = [report.proposal, report.proven].every((run) => run?.green);
   const gone = report.disappeared.length + report.newlySkipped.length;
-  return `${green ? "green" : "RED"}: fail-to-pass ${report.failToPass.length}, pass-to-pass ${report.passToPass.length}, broken ${report.broken.length}${gone ? `, disappeared or skipped ${gone}` : ""}${checks}`;
+  const flaky = report.flaky ? `, flaky ${report.flaky.length}` : "";
+  const back = report.putBack ? `, put back ${report.putBack.length}` : "";
+  const covered = report.coverage ? `, ${report.coverage.covered} of ${report.coverage.lines} added lines run` : "";
+  const notes = (report.notes ?? []).map((note) => `\n      note: ${note}`).join("");
+  return `${green ? "green" : "RED"}: fail-to-pass ${report.failToPass.length}, pass-to-pass ${report.passToPass.length}, broken ${report.broken.length}${gone ? `, disappeared or skipped ${gone}` : ""}${flaky}${back}${covered}${checks}${notes}`;
 }
 
 function verdictText({ decision, criteria, refutations }: Verdict): string {

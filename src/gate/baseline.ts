@@ -14,6 +14,8 @@ export interface Baseline {
   flaky: string[];
   /** The folders whose planted tests the policy's command runs: every later run must show them. */
   folders: string[];
+  /** Whether planted files load what the tests beside them load: not where the base cannot be tested so. */
+  loads: boolean;
 }
 
 /**
@@ -72,27 +74,39 @@ async function make(context: TesterContext, commands: TestCommands): Promise<Bas
   const folders = plantFolders(commands, await quarantine.listPaths(base.tree));
   // A folder that the policy names must be run; of those that the host found, some must.
   const optional = new Set(commands.plant === undefined ? folders : folders.slice(1));
-  const first = await runOnce(context, commands, "base", base.tree, { folders, optional });
-  mustBeUsable(context, commands, first);
-  const runs = [first.run];
+  const first = (loads: boolean) => runOnce(context, commands, "base", base.tree, { folders, optional, loads });
+  let loads = true;
+  let outcome = await first(loads);
+  if (whyUnusable(commands, outcome) !== undefined) {
+    // A module that leaves a server open, or ends a process, when it is loaded by itself: its own tests know how.
+    loads = false;
+    outcome = await first(loads);
+  }
+  mustBeUsable(context, commands, outcome);
+  const runs = [outcome.run];
   for (let turn = 1; turn < (commands.repeat ?? 1); turn++) {
-    const again = await runOnce(context, commands, "base", base.tree, { folders: first.live });
+    const again = await runOnce(context, commands, "base", base.tree, { folders: outcome.live, loads });
     mustBeUsable(context, commands, again);
     runs.push(again.run);
   }
-  return { ...mergeRuns(runs, new Set(), context.breaks), folders: first.live };
+  return { ...mergeRuns(runs, new Set(), context.breaks), folders: outcome.live, loads };
+}
+
+function whyUnusable(commands: TestCommands, { run, live }: RunOutcome): string | undefined {
+  if (run.forged !== undefined) return run.forged;
+  if (run.ended !== "exit") return `the host ended it (${run.ended})`;
+  return runnerOf(commands) && live.length === 0 ? "its report lacks the tests that the host planted" : undefined;
 }
 
 /** No executor has written a byte of this: what is wrong here is the policy's, and no proposal is rejected for it. */
-function mustBeUsable({ policy }: TesterContext, commands: TestCommands, { run, live }: RunOutcome): void {
-  const idle = runnerOf(commands) && live.length === 0 ? "its report lacks the tests that the host planted" : undefined;
-  const wrong = run.ended === "exit" || run.forged ? (run.forged ?? idle) : `the host ended it (${run.ended})`;
-  if (!wrong) return;
+function mustBeUsable({ policy }: TesterContext, commands: TestCommands, outcome: RunOutcome): void {
+  const wrong = whyUnusable(commands, outcome);
+  if (wrong === undefined) return;
   throw new SallyportError(
     "policy-invalid",
     `tests.run of policy ${policy.name} cannot be used, already on the base: ${wrong}`,
     {
-      next: `The command must end by itself, write its report (${commands.report}) to $SALLYPORT_REPORT, and run what is in ${commands.plant ?? "the folders of its tests"} where tests.runner is set; docs/testing.md has a block for each runner. Its last output:\n${cutTail(run.tail, 1500)}`,
+      next: `The command must end by itself, write its report (${commands.report}) to $SALLYPORT_REPORT, and run what is in ${commands.plant ?? "the folders of its tests"} where tests.runner is set; docs/testing.md has a block for each runner. Its last output:\n${cutTail(outcome.run.tail, 1500)}`,
     },
   );
 }

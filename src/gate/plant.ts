@@ -55,12 +55,16 @@ export function plantFolders(commands: TestCommands, basePaths: readonly string[
   return [first, ...others].slice(0, mostFolders);
 }
 
-/** The planted files for these folders of a tree, or undefined where the policy names no runner. `word` is random. */
+/**
+ * The planted files for these folders of a tree, or undefined where the policy names no runner. `word` is random; `loads`
+ * says whether they load what the tests beside them load.
+ */
 export async function plantedTests(
   commands: TestCommands,
   word: string,
   folders: readonly string[],
   tree: PlantTree,
+  loads = true,
 ): Promise<Plant | undefined> {
   const runner = runnerOf(commands);
   if (!runner) return undefined;
@@ -70,7 +74,7 @@ export async function plantedTests(
     const paths = tree.paths.filter((path) => folderOf(path) === folder);
     // Letters alone at the end: in some languages the word is a part of a name.
     const own = `${word}${String.fromCharCode(97 + index)}`;
-    const file = await runner.plant({ folder, word: own, factors, paths, read: tree.read });
+    const file = await runner.plant({ folder, word: own, factors, paths, loads, read: tree.read });
     if (!file) continue;
     const { name, ...rest } = file;
     files.push({

@@ -52,6 +52,8 @@ const tailLimit = 8 * 1024;
 export interface Planting {
   folders: readonly string[];
   optional?: ReadonlySet<string>;
+  /** Whether planted files load what the tests beside them load. Left out: they do. */
+  loads?: boolean;
 }
 
 export interface RunOutcome {
@@ -87,11 +89,14 @@ export async function runOnce(
   const { policy, place } = context;
   const { quarantine } = place;
   return withCleanTree(place, `test-${name}`, tree, async ({ workspace }) => {
-    const nonce = `t${randomBytes(8).toString("hex")}`;
-    const plant = await plantedTests(commands, nonce, planting.folders, {
+    // Last in the order of names: what an earlier file of the same process did to the runner is done when these run.
+    const nonce = `z${randomBytes(8).toString("hex")}`;
+    const source = {
       paths: await quarantine.listPaths(tree),
-      read: async (path) => (await quarantine.readBlob(`${tree}:${path}`, sourceLimit)).toString("utf8"),
-    });
+      read: async (path: string) =>
+        (await quarantine.readBlob(`${tree}:${path}`, sourceLimit).catch(() => "")).toString("utf8"),
+    };
+    const plant = await plantedTests(commands, nonce, planting.folders, source, planting.loads);
     // A name that no tree can have foreseen: what lies in it was written in this run.
     const folder = `.sallyport-${nonce}`;
     const unplanted = prepare(workspace.target, folder, plant?.files ?? []);

@@ -27,7 +27,7 @@ async function runTree(
   commands: TestCommands,
   name: string,
   tree: string,
-  { folders, flaky }: Baseline,
+  { folders, flaky, loads }: Baseline,
   times: number,
 ): Promise<Merged & { coverage?: string | undefined }> {
   const known = new Set(flaky);
@@ -39,7 +39,7 @@ async function runTree(
       !runs.some((run) => run.green) &&
       runs.every((run) => isFlakyRed(run, known, context.breaks)));
   while (isOpen()) {
-    const outcome = await runOnce(context, commands, name, tree, { folders });
+    const outcome = await runOnce(context, commands, name, tree, { folders, loads });
     runs.push(outcome.run);
     coverage ??= outcome.coverage;
     // Nothing more is learnt of a tree that was cut or lied.

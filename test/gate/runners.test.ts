@@ -175,3 +175,29 @@ describe.each(cases)("$name, as docs/testing.md has it", (one) => {
     expect(reportFindings(found)).not.toEqual([]);
   }, 300_000);
 });
+
+describe.each(["none", "exit"])("%s, as docs/testing.md has it", (name) => {
+  let p: Project;
+  const script = `if [ "$(cat src/value)" = good ]; then
+  echo '<testsuite name="s"><testcase classname="c" name="is good"/></testsuite>' >"$SALLYPORT_REPORT"
+else
+  echo '<testsuite name="s"><testcase classname="c" name="is good"><failure/></testcase></testsuite>' >"$SALLYPORT_REPORT"
+  exit 1
+fi`;
+  beforeAll(async () => {
+    p = await project(rig, write({ "run-tests.sh": script, "src/value": "good" }), { tests: blockOf(name) });
+  });
+  afterAll(async () => {
+    await p?.bench.clean();
+  });
+  const cache = new Map();
+  const report = async (value: string) =>
+    testProposal(p.context, await p.tree({ "src/value": value }), { criteria: [], checkFiles: {} }, cache);
+
+  test("green and red, by what the command says", async () => {
+    const green = await report("good\n");
+    expect(reportFindings(green)).toEqual([]);
+    expect(green.passToPass).toEqual(name === "none" ? ["s > c > is good"] : []);
+    expect(reportFindings(await report("bad\n")).map((f) => f.reason)).toEqual(["tests-failed"]);
+  }, 180_000);
+});

@@ -11,7 +11,41 @@ export const pytest: Runner = {
     return {
       // No two test files may have one name where folders are no packages.
       name: `test_${word}.py`,
-      content: `def ${mustPass}():\n    pass\n\n\ndef ${mustFail}():\n    raise RuntimeError("meant to fail: " + str(${a} * ${b}))\n`,
+      // One process runs all: an assertion that code under test made blind does not fail here either, and the test passes.
+      content: `import unittest
+
+import pytest
+
+
+def ${mustPass}():
+    pass
+
+
+def ${mustFail}():
+    case = unittest.TestCase()
+
+    def plain():
+        assert 1 == 2
+
+    def raises():
+        with pytest.raises(ValueError):
+            pass
+
+    ways = (
+        plain,
+        raises,
+        lambda: case.assertEqual(1, 2),
+        lambda: case.assertTrue(False),
+        lambda: case.assertRaises(ValueError, lambda: None),
+    )
+    for way in ways:
+        try:
+            way()
+        except BaseException:
+            continue
+        return
+    raise RuntimeError("meant to fail: " + str(${a} * ${b}))
+`,
       mustPass,
       mustFail,
     };

@@ -11,6 +11,8 @@ export interface PlantSpot {
   factors: readonly [number, number];
   /** Paths of the tree that is tested, those in this folder alone. */
   paths: readonly string[];
+  /** Whether the file is to load what the tests beside it load. */
+  loads: boolean;
   /** Reads one of these paths. */
   read(path: string): Promise<string>;
 }
