@@ -283,12 +283,13 @@ function withDenied(before: Delegation["denied"], request: EventData<"request">)
   return [...before.filter((d) => d !== same), { method, url, code, rule, count: (same?.count ?? 0) + 1 }].slice(-5);
 }
 
-/** The attempts, with the model that the executor of the running one asks first. */
+/** The attempts, with the model that the executor of the running one asks first, and those that it asks after. */
 function withModel(record: Delegation, { role, attempt, model }: EventData<"budget.reserved">): Attempt[] {
   const current = record.attempts.at(-1);
-  return role === "executor" && current?.number === attempt && current.model === undefined
-    ? withAttempt(record, { model })
-    : record.attempts;
+  if (role !== "executor" || current?.number !== attempt) return record.attempts;
+  if (current.model === undefined) return withAttempt(record, { model });
+  if (current.model === model || current.others?.includes(model)) return record.attempts;
+  return withAttempt(record, { others: [...(current.others ?? []), model] });
 }
 
 /** An approval is of the attempt that was verified last, says so in every field known here, and comes once. */

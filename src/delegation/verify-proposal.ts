@@ -78,9 +78,13 @@ async function independent(record: Delegation, tools: LoopTools): Promise<void> 
     ? record.plan.combines.map(({ delegation }) => tools.record(delegation))
     : [record];
   const executors: Party[] = [];
-  for (const worker of workers) {
-    const model = worker.attempts.at(-1)?.model;
-    executors.push(partyOf(await tools.loadHarness(worker.executor), worker.images.executor, model));
+  for (const { attempts, candidates, images } of workers) {
+    // An attempt goes on from the last one's proposal: whoever worked before has a part in it.
+    for (const { executor, model, others = [] } of attempts) {
+      const harness = await tools.loadHarness(executor);
+      const image = candidates?.find((one) => one.executor === executor)?.image ?? images.executor;
+      for (const asked of [model, ...others]) executors.push(partyOf(harness, image, asked));
+    }
   }
   requireIndependence(record.policy.verifier, verifiers, executors);
 }

@@ -63,6 +63,8 @@ export interface Attempt {
   executor: string;
   /** The first model that the executor asked. */
   model?: string;
+  /** Those that it asked after, each once: whoever judges must be kin of none. */
+  others?: string[];
   end?: string;
   proposal?: Proposal;
   report?: TestReport;

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Event } from "../../src/domain/event.ts";
 import type { HarnessFile } from "../../src/domain/harness.ts";
 import type { Policy } from "../../src/domain/policy.ts";
 import { caseReadme } from "../../src/gate/case-readme.ts";
@@ -233,6 +234,53 @@ describe("V8: a verifier that is kin to the executor", () => {
     });
     expect([record.state, turns("verifier")]).toEqual(["failed", 0]);
     expect(record.reason).toContain(why);
+  });
+
+  test("a kin model that was asked after another, in an attempt before, is not forgotten", time, async () => {
+    const own = await theatre.rig.image("base");
+    const other = await theatre.rig.image("skeptic-rules");
+    const asked = (model: string, letter: string): Event => ({
+      type: "budget.reserved",
+      data: {
+        sandbox: "s-aaaaaaaaaaaaaaaa",
+        role: "executor",
+        attempt: 1,
+        reservation: `r-${letter.repeat(16)}`,
+        route: "none",
+        model,
+        accounts: [],
+        tokens: 1,
+        microusd: 1,
+        list: 1,
+      },
+    });
+    const before = (second: string): Event[] => [
+      { type: "delegation.started", data: { lane: 0 } },
+      { type: "attempt.started", data: { attempt: 1, from: "0".repeat(40) } },
+      asked("claude-sonnet-4-5", "a"),
+      asked(second, "b"),
+      { type: "attempt.executed", data: { attempt: 1, end: "exit" } },
+      {
+        type: "attempt.rejected",
+        data: { attempt: 1, by: "host", hard: false, findings: [{ reason: "no-change", message: "nothing" }] },
+      },
+    ];
+    const play = async (second: string) =>
+      theatre.play({
+        executor,
+        verifiers,
+        policy: rule("model"),
+        harnesses: { scripted: asks("claude-sonnet-4-5"), skeptic: asks("gpt-5") },
+        accepted: { images: { executor: own, tester: own, verifier: other } },
+        before: before(second),
+      });
+    const { record, turns } = await play("gpt-5-mini");
+    expect([record.state, record.reason, turns("verifier")]).toEqual([
+      "failed",
+      expect.stringContaining("scripted asked gpt-5-mini: both are of openai"),
+      0,
+    ]);
+    expect((await play("claude-haiku-4-5")).record.state).toBe("approved");
   });
 
   test("and the benign twin: another image and another family judge", time, async () => {

@@ -257,6 +257,31 @@ describe("an event that speaks of something else is refused", () => {
   });
 });
 
+test("the models that an executor asks are all known, each once", () => {
+  const asks = (model: string, role: "executor" | "verifier" = "executor"): Dated => ({
+    type: "budget.reserved",
+    delegation: id,
+    time,
+    data: {
+      sandbox: "s-aaaaaaaaaaaaaaaa",
+      role,
+      attempt: 1,
+      reservation: "r-aaaaaaaaaaaaaaaa",
+      route: "m",
+      model,
+      accounts: [],
+      tokens: 1,
+      microusd: 1,
+      list: 1,
+    },
+  });
+  let record: Delegation | undefined;
+  const lived = [event("delegation.accepted"), event("delegation.started"), event("attempt.started")];
+  for (const one of [...lived, asks("a"), asks("b"), asks("a"), asks("b"), asks("c"), asks("z", "verifier")])
+    record = step(record, one);
+  expect(record?.attempts[0]).toMatchObject({ model: "a", others: ["b", "c"] });
+});
+
 describe("a panel", () => {
   const judge = (harness: string) => ({ harness, image: images.verifier });
   const panel = ["ada", "bob", "eve"].map(judge);

@@ -114,6 +114,7 @@ describe("what is shown of a text", () => {
     "\u2028",
     "é",
     "😀",
+    "\u27e6U+202E\u27e7",
   );
   const text = fc.array(letters, { maxLength: 40 }).map((all) => all.join(""));
 

@@ -16,3 +16,14 @@ test("a model that answers well is believed", { timeout: 120_000 }, async () => 
   expect(outcomes.every((one) => one.valid && one.verdict?.criteria.every((c) => c.status !== "unproven"))).toBe(true);
   expect(outcomes.some((one) => one.verdict?.decision === "approve")).toBe(true);
 });
+
+test("what the host takes by no mending is given up: the plainest verdict is left, and is valid", {
+  timeout: 120_000,
+}, async () => {
+  const outcomes = await runVerdicts({ turns: 4, share: 0, seed: 5, stubborn: true });
+  expect(outcomes.map((one) => [one.valid, one.refused])).toEqual(Array(4).fill([true, 4]));
+  for (const { verdict } of outcomes) {
+    expect(verdict?.decision).toBe("reject");
+    expect(verdict?.criteria.map((one) => one.status)).toEqual(["unproven", "unproven"]);
+  }
+});

@@ -66,15 +66,23 @@ const brief = briefOf({
   ],
 });
 
+export interface RateOptions {
+  turns: number;
+  share: number;
+  seed: number;
+  /** The host refuses every verdict that shows anything. */
+  stubborn?: boolean;
+}
+
 /** Runs so many turns; `share` of the model's answers misbehave. The same seed gives the same turns. */
-export async function runVerdicts(options: { turns: number; share: number; seed: number }): Promise<Outcome[]> {
+export async function runVerdicts(options: RateOptions): Promise<Outcome[]> {
   const root = await mkdtemp(join(tmpdir(), "sallyport-verdicts-"));
   const random = seeded(options.seed);
   let model: Model | undefined;
   let desk: VerdictDesk | undefined;
   let refused = 0;
   const server = await listen(
-    () => desk,
+    () => (options.stubborn && desk ? stubborn(desk) : desk),
     () => {
       refused += 1;
     },
@@ -120,6 +128,13 @@ export async function runVerdicts(options: { turns: number; share: number; seed:
     await new Promise((resolve) => server.close(resolve));
     await rm(root, { recursive: true, force: true });
   }
+}
+
+/** A desk that takes nothing with evidence in it, and does not say why. */
+function stubborn(desk: VerdictDesk): VerdictDesk {
+  const shows = (body: unknown) => JSON.stringify(body).includes('"line"') || JSON.stringify(body).includes('"check"');
+  const refusal = { status: 422, body: { code: "verdict-refused" as const, next: "Mend it.", problems: [] } };
+  return { ...desk, take: (body) => (shows(body) ? refusal : desk.take(body)) };
 }
 
 /** The verdict verb over HTTP: a body is read by the gateway's own rules, and handed to the desk of the running turn. */
