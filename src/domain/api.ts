@@ -31,6 +31,7 @@ export const missionBody = z.strictObject({
 });
 export const missionParams = z.strictObject({ id: missionId });
 export const landBody = z.strictObject({ onto: z.string().min(1).max(1024).optional() });
+export const actBody = z.strictObject({ action: shortName, again: z.boolean().default(false) });
 export const idParams = z.strictObject({ id: delegationId });
 export const waitQuery = z.strictObject({
   seconds: z.coerce.number().min(0).max(45).default(45),

@@ -8,6 +8,7 @@ import { isUnfinished } from "../delegation/reduce.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import { SallyportError } from "../domain/error.ts";
 import { delegationIdFrom, missionIdFrom, planIdFrom } from "../domain/identity.ts";
+import type { Actions } from "./actions.ts";
 import {
   type Admission,
   isMission,
@@ -44,11 +45,13 @@ interface HostParts {
   plans: Plans;
   missions: Missions;
   landings: Landings;
+  actions: Actions;
 }
 
 /** The words over the parts that a daemon has brought up. */
 export function openHost(parts: HostParts): Host {
-  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions, landings } = parts;
+  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions, landings, actions } =
+    parts;
   const { rights } = admission;
   // Two decisions on one repository are made one after the other.
   let deciding: Promise<unknown> = Promise.resolve();
@@ -180,6 +183,10 @@ export function openHost(parts: HostParts): Host {
       const { id, ref } = targetOf(named, onto);
       const delegation = isPlan(id) ? store.plan(id).combined.delegation : id;
       return { id, state: "approved", ...(await landings.verify(delegation, ref)) };
+    },
+    act: (named, action, again) => {
+      const id = isMission(named) ? store.mission(named).plan : named;
+      return actions.act(isPlan(id) ? store.plan(id).combined.delegation : id, action, again);
     },
     discard: (named) =>
       inTurn(async () => {
