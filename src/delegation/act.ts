@@ -3,9 +3,8 @@
  * written down before it begins and never done twice under one approval by itself: where its end was not seen, a person
  * decides. Its failure changes nothing about what landed.
  */
-import { chmod, mkdir, open, rm } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { Delegation } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { EventData } from "../domain/event.ts";
@@ -195,14 +194,13 @@ async function writeBundle(path: string, commit: string, quarantine: Quarantine)
     quarantine.objectFormat === "sha1"
       ? "# v2 git bundle\n"
       : `# v3 git bundle\n@object-format=${quarantine.objectFormat}\n`;
-  const file = await open(path, "wx", 0o644);
-  try {
-    await file.write(`${head}${commit} refs/heads/landed\n\n`);
-    await pipeline(quarantine.packFor(commit, null), file.createWriteStream({ autoClose: false }));
-    await file.chmod(0o644);
-  } finally {
-    await file.close();
+  async function* bytes() {
+    yield Buffer.from(`${head}${commit} refs/heads/landed\n\n`);
+    // An error of git's ends this loop with it: a pack cut short never looks like a whole one.
+    for await (const chunk of quarantine.packFor(commit, null)) yield chunk as Buffer;
   }
+  await writeFile(path, bytes(), { flag: "wx", mode: 0o644 });
+  await chmod(path, 0o644);
 }
 
 /** After a crash: the end of an action that was begun was seen by nobody. */
