@@ -60,6 +60,15 @@ export function openHost(parts: HostParts): Host {
     deciding = turn.catch(() => {});
     return turn;
   };
+  /** Ends a landing that waits or is tested: what was approved stays so. False: there is none. */
+  const stopLanding = async (id: string): Promise<boolean> => {
+    if (!(await landings.cancel(id))) return false;
+    if (store.record(id).asked) {
+      const data = { code: "state-refused", message: "stopped" };
+      await store.append({ type: "landing.refused", delegation: id, data });
+    }
+    return true;
+  };
   /** What an id and a branch name, as this planner may name them. */
   const targetOf = (named: string, onto: string | undefined) => {
     const id = isMission(named) ? store.mission(named).plan : named;
@@ -148,6 +157,7 @@ export function openHost(parts: HostParts): Host {
         return { id, state: missions.view(id).state };
       }
       if (isPlan(id)) {
+        if (await stopLanding(store.plan(id).combined.delegation)) return { id, state: store.plan(id).state };
         if (store.plan(id).state !== "running")
           throw new SallyportError("state-refused", `${id} is ${store.plan(id).state}: nothing of it runs`, {
             next: `See \`sallyport show ${id}\`.`,
@@ -155,15 +165,7 @@ export function openHost(parts: HostParts): Host {
         await plans.discard(id, "stop");
         return { id, state: store.plan(id).state };
       }
-      // One that waits to be landed, or is tested for that: it stays approved.
-      if (await landings.cancel(id)) {
-        const { asked, state: now } = store.record(id);
-        if (asked) {
-          const data = { code: "state-refused", message: "stopped" };
-          await store.append({ type: "landing.refused", delegation: id, data });
-        }
-        return { id, state: now };
-      }
+      if (await stopLanding(id)) return { id, state: store.record(id).state };
       const record = store.record(id);
       if (!isUnfinished(record))
         throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, {
