@@ -88,6 +88,19 @@ async function verify(shared: Globals, id: string, options: Options): Promise<nu
   return done;
 }
 
+async function act(
+  { state, json }: Globals,
+  id: string,
+  action: string,
+  options: { again?: boolean },
+): Promise<number> {
+  const body = { action, again: options.again === true };
+  const answer = await call<{ outcome: string; message: string }>(state, "POST", `${pathOf(id)}/act`, body);
+  if (json) print(answer);
+  else say(`${action} is ${answer.outcome}\n${answer.message}`);
+  return done;
+}
+
 export function decideCommands(): Command[] {
   return [
     command("land", "Land an approved delegation or plan on its branch; where that moved, merged and tested again.", [
@@ -104,6 +117,14 @@ export function decideCommands(): Command[] {
       .argument("<id>")
       .option("--onto <branch>", "the target (default: the branch it was delegated for)")
       .action(action(verify)),
+    command("act", "Do one of the policy's actions with what was approved or landed, in a sandbox of its own.", [
+      "sallyport act d-abcdefgh23456722 push",
+      "sallyport act d-abcdefgh23456722 push --again",
+    ])
+      .argument("<id>")
+      .argument("<action>", "its name in `actions:` of the policy")
+      .option("--again", "it was done, or may have been, and is to be done once more")
+      .action(action(act)),
     command("discard", "Give up a delegation or plan and what it proposed.", ["sallyport discard d-abcdefgh23456722"])
       .argument("<id>")
       .action(action(word("discard", (a) => `${a.id} is discarded`))),

@@ -72,6 +72,10 @@ function describe(d: Delegation): string[] {
       lines.push(`    ${answer.id} ${answer.status}: ${answer.why.split("\n")[0]}`);
   }
   lines.push(...describeApprovals(d));
+  for (const one of d.actions ?? [])
+    lines.push(
+      `  action      ${one.action}: ${one.outcome ?? "runs"}${one.message ? `: ${one.message.split("\n")[0]}` : ""}, begun ${one.intended}`,
+    );
   if (d.landed) lines.push(`  landed      ${d.landed.commit} on ${d.landed.ref}`);
   lines.push(...describeCost(costReport([d])));
   const dossier = dossierOf(d);

@@ -102,6 +102,10 @@ export function narrate(entry: Entry): string {
       return `landing given up: ${entry.data.reason}`;
     case "delegation.landed":
       return `LANDED ${short(entry.data.commit)} on ${entry.data.ref}`;
+    case "action.intended":
+      return `action ${entry.data.action} begins${entry.data.again ? " AGAIN, on somebody's word" : ""}, under approval ${short(entry.data.approval)}`;
+    case "action.ended":
+      return `action ${entry.data.action} ${entry.data.outcome === "done" ? "done" : entry.data.outcome.toUpperCase()}: ${entry.data.message.split("\n")[0]}`;
     case "mission.accepted":
       return `accepted the mission "${(entry.data.mission.split("\n")[0] ?? "").slice(0, 200)}" for ${entry.data.ref} at ${short(entry.data.base)}; planner ${entry.data.harness}, policy ${entry.data.policy.name}`;
     case "planner.started":

@@ -85,6 +85,8 @@ async function landOnce(id: string, asked: string, tools: LandTools, signal: Abo
   } else if (prepared === undefined && target.onto !== base) {
     throw new SallyportError("approval-invalid", `the approval of ${id} is for a merge that is not recorded`);
   }
+  // Whoever gave it up meanwhile was in time: the branch has not moved.
+  signal.throwIfAborted();
   const record = tools.record(id);
   const landing = await planLanding(record, approvedOnly(record).approval, target, {
     quarantine,

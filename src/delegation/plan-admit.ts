@@ -212,6 +212,12 @@ export async function admitWhole(
   const ends = briefs.flatMap(({ admitted }) => admitted.policy.landing?.expires ?? []);
   const expires = Math.min(...ends, policy.landing?.expires ?? Number.POSITIVE_INFINITY);
   if (Number.isFinite(expires)) policy.landing = { ...policy.landing, expires };
+  // What one of its briefs leaves out is not done with the whole.
+  const kept = plan.briefs.flatMap(({ actions }) => (actions ? [new Set(actions)] : []));
+  if (policy.actions && kept.length > 0) {
+    const all = Object.entries(policy.actions).filter(([name]) => kept.every((names) => names.has(name)));
+    policy.actions = Object.fromEntries(all);
+  }
   const verifiers = await loadVerifiers(tools, policy);
   const judges = await findJudges(tools, policy, verifiers);
   // Who did a part of the work does not judge the whole (ATTACKS V8).

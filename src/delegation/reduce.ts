@@ -4,7 +4,14 @@
  * refused before it is written (ATTACKS V7).
  */
 import { candidatesOf } from "../domain/brief.ts";
-import { type Attempt, type Delegation, endStates, type PreparedLanding, type State } from "../domain/delegation.ts";
+import {
+  type ActionRun,
+  type Attempt,
+  type Delegation,
+  endStates,
+  type PreparedLanding,
+  type State,
+} from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Event, EventData, EventType } from "../domain/event.ts";
 import { withReservation, withSettlement } from "./spend.ts";
@@ -33,6 +40,8 @@ const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
   "landing.intended": ["approved"],
   "landing.abandoned": ["approved"],
   "delegation.landed": ["approved"],
+  "action.intended": ["approved", "landed"],
+  "action.ended": ["approved", "landed", "discarded"],
   "attempt.rejected": ["executing", "collecting", "testing", "verifying"],
   "attempt.failed": ["executing", "collecting", "testing", "verifying"],
   "delegation.rejected": ["preparing", "executing", "collecting", "testing", "verifying"],
@@ -223,6 +232,18 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       }
       return { ...rest, state: "landed", landed: event.data };
     }
+    case "action.intended":
+      checkAction(record, event);
+      return { ...next, actions: [...(record.actions ?? []), { ...event.data, intended: event.time }] };
+    case "action.ended": {
+      const { action, run, outcome, exit, message } = event.data;
+      const isOpen = (one: ActionRun) => one.action === action && one.run === run && one.outcome === undefined;
+      if (!record.actions?.some(isOpen)) refuse(event, "not doing that");
+      return {
+        ...next,
+        actions: record.actions.map((one) => (isOpen(one) ? { ...one, outcome, exit, message } : one)),
+      };
+    }
     case "delegation.rejected":
       return to(event.data.hard ? "rejected-hard" : "rejected", { reason: event.data.message });
     case "delegation.stuck":
@@ -331,6 +352,21 @@ function checkPrepared(
   const said = [predicate.ref, predicate.patch, predicate.testReport, predicate.verdict];
   const known = [ref, patch, reportDigest, verify ? verdictDigest : carried];
   if (said.some((value, index) => value !== known[index])) refuse(event, "not what was merged and tested");
+}
+
+/** An action is the policy's, in its time, under the approval that counts, one run at a time; a second one is somebody's word. */
+function checkAction(record: Delegation, event: Dated & { type: "action.intended" }): void {
+  const { action: name, run, approval, again } = event.data;
+  const action = Object.hasOwn(record.policy.actions ?? {}, name) ? record.policy.actions?.[name] : undefined;
+  if (!action) refuse(event, `without an action ${name}`);
+  if (record.plan?.brief) refuse(event, `a part of ${record.plan.id}`);
+  if (action.on === "landed" && record.state !== "landed") refuse(event, "not landed");
+  if (record.intent || record.asked) refuse(event, "landing");
+  if (approval !== record.approval?.digest) refuse(event, "approved otherwise");
+  const before = (record.actions ?? []).filter((one) => one.action === name);
+  if (run !== before.length + 1) refuse(event, `at run ${before.length} of ${name}`);
+  if (before.some((one) => one.outcome === undefined)) refuse(event, `doing ${name}`);
+  if (!again && before.some((one) => one.approval === approval)) refuse(event, `done with ${name}`);
 }
 
 /** What an approval changes: it is the last of its chain, and about the merge that was prepared, if one was. */

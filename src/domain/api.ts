@@ -49,6 +49,7 @@ export const gateBody = z.strictObject({
   reason: z.string().trim().min(3).max(4000),
   who: z.string().trim().min(1).max(100).optional(),
 });
+export const actBody = z.strictObject({ action: shortName, again: z.boolean().default(false) });
 export const idParams = z.strictObject({ id: delegationId });
 export const waitQuery = z.strictObject({
   seconds: z.coerce.number().min(0).max(45).default(45),

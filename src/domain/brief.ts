@@ -78,6 +78,11 @@ export const briefFields = (
       .describe("The policy's secrets that this work may use. Left out: all that its rules and routes name."),
     budget: budget.partial().optional(),
     stuck: (budget === writtenBudget ? writtenStuck : settledStuck).partial().optional(),
+    actions: z
+      .array(shortName)
+      .max(100)
+      .optional()
+      .describe("The policy's actions that may be done with this work. Left out: all of them."),
     landing: (budget === writtenBudget ? writtenLanding : settledLanding).optional(),
     breaks: z.array(text(1000)).max(200).default([]).describe("Base tests that this change is meant to break, by id."),
   });

@@ -87,6 +87,8 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   approval?: EventData<"delegation.approved">;
   /** Every approval, oldest first: each later one names the one before it. */
   approvals?: ApprovalStep[];
+  /** What was done with it, by the operator's actions; without an outcome it runs. */
+  actions?: ActionRun[];
   /** A landing that was asked for and is not over. */
   asked?: EventData<"landing.asked">;
   /** A merge with a target that moved, being tested and verified. */
@@ -128,6 +130,14 @@ export interface PreparedLanding extends EventData<"landing.merged"> {
   verdictDigest?: string;
   /** Of a panel: what each of it said of the merge. */
   panel?: EventData<"landing.verified">["panel"];
+}
+
+/** One run of an action. */
+export interface ActionRun extends EventData<"action.intended"> {
+  intended: string;
+  outcome?: EventData<"action.ended">["outcome"];
+  exit?: number | null;
+  message?: string;
 }
 
 /** One approval of a delegation's chain. */

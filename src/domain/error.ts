@@ -39,6 +39,8 @@ export const errorCodes = {
   "target-moved": exitCode.refused,
   "landing-conflict": exitCode.refused,
   "landing-rejected": exitCode.refused,
+  "action-refused": exitCode.refused,
+  "action-failed": exitCode.rejected,
   "target-checked-out": exitCode.refused,
   "state-refused": exitCode.refused,
   "gate-closed": exitCode.refused,

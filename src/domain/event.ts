@@ -183,6 +183,21 @@ export const events = {
     rejected: z.boolean().optional().describe("The merge was found wanting: the same one is not judged again."),
   }),
   "delegation.landed": z.strictObject({ ref: z.string(), commit: objectId, approval: sha256 }),
+  "action.intended": z.strictObject({
+    action: shortName,
+    run: z.number().int().positive(),
+    approval: sha256,
+    commit: objectId,
+    image: imageDigest,
+    again: z.boolean().describe("A person's word that it may be done once more."),
+  }),
+  "action.ended": z.strictObject({
+    action: shortName,
+    run: z.number().int().positive(),
+    outcome: z.enum(["done", "failed", "unknown"]).describe("`unknown`: nobody saw its end."),
+    exit: z.number().int().nullable(),
+    message: z.string().max(4000),
+  }),
   "delegation.rejected": z.strictObject({ hard: z.boolean(), message: z.string() }),
   "stuck.detected": z.strictObject({
     sandbox,

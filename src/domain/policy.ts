@@ -271,6 +271,31 @@ export const expectation = z.strictObject({
   is: z.enum(["allow", "deny"]).describe("What the policy must decide."),
 });
 
+function actionOf(units: Units) {
+  return z.strictObject({
+    on: z
+      .enum(["landed", "approved"])
+      .describe("What must have happened before. `approved`: it may also be done before the landing."),
+    run: z.string().min(1).max(10_000).describe("The command: it comes from here alone."),
+    image: shortName.optional().describe("The image that it runs in; left out: `base`."),
+    mount: z
+      .enum(["tree", "bundle", "none"])
+      .optional()
+      .describe(
+        "What lies at /landed, read-only. `tree` (left out): a checkout, without history. `bundle`: landed.bundle, for git, with all history; after landing alone. `none`: nothing.",
+      ),
+    network: z.array(networkRule).max(500).optional().describe("What it may reach. Left out: nothing."),
+    secrets: z
+      .record(shortName, secretBinding)
+      .optional()
+      .describe("Its own secrets, bound to its own rules: no other sandbox has them."),
+    requests: units.count.optional().describe("Requests through the gateway. Left out: 100."),
+    wall: units.duration.optional().describe("Wall time; left out: five minutes."),
+  });
+}
+const settledAction = actionOf(settled);
+export type Action = z.infer<typeof settledAction>;
+
 /** How long an approval may be used where the policy does not say, in milliseconds: seven days. */
 export const approvalLifetime = 7 * 24 * 3_600_000;
 
@@ -329,6 +354,12 @@ export const policyFile = z.strictObject({
     .describe("How the host tests a proposal. Replaces that of the extended policy whole."),
   verifier: verifierOf(written).partial().optional().describe("Who verifies; laid over key by key."),
   landing: writtenLanding.optional().describe("What holds for landing; laid over key by key."),
+  actions: z
+    .record(shortName, actionOf(written))
+    .optional()
+    .describe(
+      "What may be done with what was approved or landed, by name. Replaces that of the extended policy whole.",
+    ),
   expect: z
     .array(expectation)
     .max(1000)
@@ -352,6 +383,7 @@ export const policy = z.strictObject({
   verifier: settledVerifier,
 
   landing: settledLanding.optional(),
+  actions: z.record(shortName, settledAction).optional(),
 });
 export type Policy = z.infer<typeof policy>;
 

@@ -3,6 +3,7 @@
 import { Readable } from "node:stream";
 import fastify, { type FastifyInstance } from "fastify";
 import {
+  actBody,
   costParams,
   delegateBody,
   diffQuery,
@@ -112,6 +113,10 @@ export function buildApi(host: Host): FastifyInstance {
   app.post("/v1/delegations/:id/land", async (request) => {
     const { id } = parseRequest(idParams, request.params);
     return host.land(id, parseRequest(landBody, request.body ?? {}).onto);
+  });
+  app.post("/v1/delegations/:id/act", async (request) => {
+    const { action, again } = parseRequest(actBody, request.body);
+    return host.act(parseRequest(idParams, request.params).id, action, again);
   });
   app.post("/v1/delegations/:id/verify", async (request) => {
     const { id } = parseRequest(idParams, request.params);

@@ -19,6 +19,7 @@ import { loadHarness } from "../sandbox/images/harness.ts";
 import { openHostRepository } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
 import { accountsFor, planAccount } from "./accounts.ts";
+import { openActions } from "./actions.ts";
 import { admissionOf, isMission, plannerTools } from "./admission.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
@@ -213,12 +214,21 @@ async function bringUp(
     store,
     tools: { ...tools, checkTarget: (path, ref) => checkRights(planner, rightsOf(config, planner), path, ref) },
     secrets,
-    rested: (id) => lanes.rested(id),
+    rested: async (id) => {
+      await lanes.rested(id);
+      await actions.rested(id);
+    },
     log,
     sandboxes: config.lanes,
   });
   const plans = openPlans({ store, lanes, tools, log, landings });
   const admission = admissionOf({ planner, state, config, tools, docker });
+  const actions = openActions({
+    store,
+    tools: { ...tools, findImage: admission.findImage },
+    secrets,
+    isLanding: (id) => landings.status().some((one) => one.id === id),
+  });
   const missions = openMissions({
     store,
     plans,
@@ -239,8 +249,10 @@ async function bringUp(
     missions,
     landings,
     calibration,
+    actions,
   });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
+  await actions.resume();
   await landings.resume();
   await plans.advanceAll();
   await missions.advanceAll();
@@ -259,7 +271,7 @@ async function bringUp(
     await app.close().catch(() => {});
     calibration.end();
     missions.close();
-    await landings.close();
+    await Promise.all([landings.close(), actions.close()]);
     await plans.close();
     await lanes.drain();
     await hostLog.written();

@@ -48,5 +48,7 @@ export interface Host {
   land(id: string, onto: string | undefined): Promise<object>;
   /** Has what was approved verified anew, as its target is now. */
   verify(id: string, onto: string | undefined): Promise<object>;
+  /** Does one of the operator's actions with what was approved or landed; `again`: a person's word that it may be done once more. */
+  act(id: string, action: string, again: boolean): Promise<object>;
   discard(id: string): Promise<object>;
 }

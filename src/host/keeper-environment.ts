@@ -15,5 +15,7 @@ export async function forgetSources(directories: readonly string[]): Promise<voi
 
 /** The same for one policy, which may have come after the start. */
 export function forgetSourcesOf(policy: Policy): void {
-  for (const { from } of Object.values(policy.secrets)) if (from.startsWith("env:")) delete process.env[from.slice(4)];
+  const ofActions = Object.values(policy.actions ?? {}).flatMap(({ secrets = {} }) => Object.values(secrets));
+  for (const { from } of [...Object.values(policy.secrets), ...ofActions])
+    if (from.startsWith("env:")) delete process.env[from.slice(4)];
 }

@@ -1,7 +1,7 @@
 /** The API's routes for missions. */
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
-import { landBody, logQuery, missionBody, missionParams, waitQuery } from "../domain/api.ts";
+import { actBody, landBody, logQuery, missionBody, missionParams, waitQuery } from "../domain/api.ts";
 import type { Entry } from "../domain/event.ts";
 import type { Host } from "./host.ts";
 import { parseRequest } from "./parse-request.ts";
@@ -52,6 +52,10 @@ export function addMissionRoutes(app: FastifyInstance, host: Host): void {
     return reply.type("text/x-diff; charset=utf-8").send(await host.diff(plan, undefined));
   });
   app.post("/v1/missions/:id/stop", async (request) => host.stop(idOf(request.params)));
+  app.post("/v1/missions/:id/act", async (request) => {
+    const { action, again } = parseRequest(actBody, request.body);
+    return host.act(idOf(request.params), action, again);
+  });
   app.post("/v1/missions/:id/verify", async (request) =>
     host.verify(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
   );

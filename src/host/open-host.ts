@@ -8,6 +8,7 @@ import { isUnfinished } from "../delegation/reduce.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import { SallyportError } from "../domain/error.ts";
 import { delegationIdFrom, missionIdFrom, planIdFrom } from "../domain/identity.ts";
+import type { Actions } from "./actions.ts";
 import {
   type Admission,
   isMission,
@@ -47,12 +48,13 @@ interface HostParts {
   missions: Missions;
   landings: Landings;
   calibration: Calibration;
+  actions: Actions;
 }
 
 /** The words over the parts that a daemon has brought up. */
 export function openHost(parts: HostParts): Host {
   const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions } = parts;
-  const { landings, calibration } = parts;
+  const { landings, actions, calibration } = parts;
   const { rights } = admission;
   const refuseClosed = () => {
     const { closed } = store.gate();
@@ -64,6 +66,15 @@ export function openHost(parts: HostParts): Host {
     const turn = deciding.then(work, work);
     deciding = turn.catch(() => {});
     return turn;
+  };
+  /** Ends a landing that waits or is tested: what was approved stays so. False: there is none. */
+  const stopLanding = async (id: string): Promise<boolean> => {
+    if (!(await landings.cancel(id))) return false;
+    if (store.record(id).asked) {
+      const data = { code: "state-refused", message: "stopped" };
+      await store.append({ type: "landing.refused", delegation: id, data });
+    }
+    return true;
   };
   /** What an id and a branch name, as this planner may name them. */
   const targetOf = (named: string, onto: string | undefined) => {
@@ -176,6 +187,7 @@ export function openHost(parts: HostParts): Host {
         return { id, state: missions.view(id).state };
       }
       if (isPlan(id)) {
+        if (await stopLanding(store.plan(id).combined.delegation)) return { id, state: store.plan(id).state };
         if (store.plan(id).state !== "running")
           throw new SallyportError("state-refused", `${id} is ${store.plan(id).state}: nothing of it runs`, {
             next: `See \`sallyport show ${id}\`.`,
@@ -183,15 +195,7 @@ export function openHost(parts: HostParts): Host {
         await plans.discard(id, "stop");
         return { id, state: store.plan(id).state };
       }
-      // One that waits to be landed, or is tested for that: it stays approved.
-      if (await landings.cancel(id)) {
-        const { asked, state: now } = store.record(id);
-        if (asked) {
-          const data = { code: "state-refused", message: "stopped" };
-          await store.append({ type: "landing.refused", delegation: id, data });
-        }
-        return { id, state: now };
-      }
+      if (await stopLanding(id)) return { id, state: store.record(id).state };
       const record = store.record(id);
       if (!isUnfinished(record))
         throw new SallyportError("state-refused", `${id} is ${record.state}: nothing of it runs`, {
@@ -213,6 +217,10 @@ export function openHost(parts: HostParts): Host {
       const { id, ref } = targetOf(named, onto);
       const delegation = isPlan(id) ? store.plan(id).combined.delegation : id;
       return { id, state: "approved", ...(await landings.verify(delegation, ref)) };
+    },
+    act: (named, action, again) => {
+      const id = isMission(named) ? store.mission(named).plan : named;
+      return actions.act(isPlan(id) ? store.plan(id).combined.delegation : id, action, again);
     },
     discard: (named) =>
       inTurn(async () => {

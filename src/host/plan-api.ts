@@ -1,7 +1,7 @@
 /** The API's routes for plans: the same words as for delegations, with a plan's id. */
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
-import { landBody, logQuery, planBody, planParams, waitQuery } from "../domain/api.ts";
+import { actBody, landBody, logQuery, planBody, planParams, waitQuery } from "../domain/api.ts";
 import type { Entry } from "../domain/event.ts";
 import { restingPlanStates } from "../domain/plan-record.ts";
 import type { Host } from "./host.ts";
@@ -46,6 +46,10 @@ export function addPlanRoutes(app: FastifyInstance, host: Host): void {
   app.post("/v1/plans/:id/land", async (request) =>
     host.land(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
   );
+  app.post("/v1/plans/:id/act", async (request) => {
+    const { action, again } = parseRequest(actBody, request.body);
+    return host.act(idOf(request.params), action, again);
+  });
   app.post("/v1/plans/:id/verify", async (request) =>
     host.verify(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
   );

@@ -22,7 +22,8 @@ export interface Change {
     | "sandbox"
     | "tests"
     | "verifier"
-    | "landing";
+    | "landing"
+    | "actions";
   /** Whether it is proved; else it is only possible. */
   certain: boolean;
   text: string;
@@ -41,6 +42,7 @@ export function diffPolicies(before: Policy, after: Policy): Change[] {
     ...amounts(before, after),
     ...stuck(before, after),
     ...landing(before, after),
+    ...actions(before, after),
     ...others(before, after),
   ];
 }
@@ -198,6 +200,21 @@ function landing(before: Policy, after: Policy): Change[] {
   if (a === b) return [];
   const text = `landing.expires: ${showDuration(a)} -> ${showDuration(b)}`;
   return [{ effect: b > a ? "allows" : "denies", section: "landing", certain: true, text }];
+}
+
+function actions(before: Policy, after: Policy): Change[] {
+  const [was, is] = [before.actions ?? {}, after.actions ?? {}];
+  return names(was, is)
+    .filter((name) => !same(own(was, name), own(is, name)))
+    .map((name): Change => {
+      const effect = !own(was, name) ? "allows" : !own(is, name) ? "denies" : "changes";
+      return {
+        effect,
+        section: "actions",
+        certain: true,
+        text: `the action ${name}${effect === "changes" ? " is another" : ""}`,
+      };
+    });
 }
 
 function others(before: Policy, after: Policy): Change[] {

@@ -71,6 +71,7 @@ export function narrowPolicy(policy: Policy, brief: Brief): Policy {
     budget,
     ...(stuck ? { stuck } : {}),
     ...(landing ? { landing } : {}),
+    ...narrowActions(policy, brief),
   };
   checkReferences(narrowed, brief);
   checkMetering(narrowed, brief);
@@ -88,6 +89,18 @@ function narrowStuck(policy: Policy, brief: Brief): Policy["stuck"] {
     stuck[key] = asked;
   }
   return Object.keys(stuck).length > 0 ? stuck : undefined;
+}
+
+/** A brief may leave actions out, and that is all that it may do about them. */
+function narrowActions(policy: Policy, brief: Brief): Pick<Policy, "actions"> {
+  if (brief.actions === undefined) return {};
+  const own = policy.actions ?? {};
+  const kept = brief.actions.map((name, index) => {
+    const action = Object.hasOwn(own, name) ? own[name] : undefined;
+    if (!action) throw widened(policy, brief, ["actions", index], name, Object.keys(own));
+    return [name, action] as const;
+  });
+  return { actions: Object.fromEntries(kept) };
 }
 
 /** A brief may have its approvals end sooner, never later. */

@@ -7,7 +7,13 @@ import { splitAuthority } from "./canonical-request.ts";
 import type { KeyPath, Problem } from "./issues.ts";
 import { pathPatternProblem } from "./paths.ts";
 import { queryProblems } from "./query.ts";
-import { carriageProblems, secretRouteProblems, secretRuleProblems } from "./secret-use.ts";
+import {
+  carriageProblems,
+  secretRouteProblems,
+  secretRuleProblems,
+  unboundProblems,
+  undeclaredProblems,
+} from "./secret-use.ts";
 import { hostPattern } from "./wildcard.ts";
 
 /** Everything that is wrong with a policy file's own lines. `file` has passed its schema; `raw` is the text's plain data. */
@@ -20,6 +26,8 @@ export function fileProblems(file: PolicyFile, raw: unknown): Problem[] {
   }
   for (const [name, secret] of Object.entries(secrets)) problems.push(...carriageProblems(secret, ["secrets", name]));
   if (tests) problems.push(...testProblems(tests));
+  for (const [name, action] of Object.entries(file.actions ?? {}))
+    problems.push(...actionProblems(action, ["actions", name]));
   problems.push(...bareNumbers(raw));
   return problems;
 }
@@ -159,6 +167,23 @@ function testProblems(tests: NonNullable<PolicyFile["tests"]>): Problem[] {
     at("plant", `tests.plant ${JSON.stringify(tests.plant)} is not a folder below the repository's root`);
   }
   if (tests.wall === 0) at("wall", "tests.wall is 0: no test could run");
+  return problems;
+}
+
+/** What is wrong with an action: its rules and secrets are its own, and bound to each other. */
+function actionProblems(action: NonNullable<PolicyFile["actions"]>[string], path: KeyPath): Problem[] {
+  const { network = [], secrets = {}, on, mount, wall } = action;
+  const below = (problem: Problem): Problem => ({ ...problem, path: [...path, ...problem.path] });
+  const users = { network, models: {} };
+  const problems = [
+    ...network.flatMap((rule, index) => ruleProblems(rule, [...path, "network", index])),
+    ...Object.entries(secrets).flatMap(([name, secret]) => carriageProblems(secret, [...path, "secrets", name])),
+    ...undeclaredProblems(secrets, users).map(below),
+    ...unboundProblems(secrets, users).map(below),
+  ];
+  if (mount === "bundle" && on === "approved")
+    problems.push({ path: [...path, "mount"], message: "a bundle is of what landed: write `on: landed`" });
+  if (wall === 0) problems.push({ path: [...path, "wall"], message: "wall is 0: it could not run" });
   return problems;
 }
 

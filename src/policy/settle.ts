@@ -72,6 +72,7 @@ export function settle(
   }
   for (const [{ source }, problems] of faults) if (problems.length > 0) throw documentError(source, problems, code);
   const tests = partOf(parts, "tests")?.file.tests;
+  const actions = partOf(parts, "actions")?.file.actions;
   return {
     version: 1,
     name,
@@ -85,6 +86,7 @@ export function settle(
     ...(Object.keys(merged.stuck).length > 0 ? { stuck: merged.stuck as NonNullable<Policy["stuck"]> } : {}),
     ...(tests ? { tests } : {}),
     verifier: merged.verifier as Policy["verifier"],
+    ...(actions && Object.keys(actions).length > 0 ? { actions } : {}),
     ...(Object.keys(merged.landing).length > 0 ? { landing: merged.landing as NonNullable<Policy["landing"]> } : {}),
   };
 }
@@ -104,7 +106,12 @@ function cappedBy({
 export function whereSettled(parts: readonly Part[], path: KeyPath): string | undefined {
   const [section, key] = path;
   if (section === undefined) return undefined;
-  const whole = section === "network" || section === "models" || section === "tests" || section === "expect";
+  const whole =
+    section === "network" ||
+    section === "models" ||
+    section === "tests" ||
+    section === "expect" ||
+    section === "actions";
   const says = ({ file }: Part) => {
     const value = (file as Record<string, unknown>)[section];
     return value !== undefined && (whole || key === undefined || Object.hasOwn(value as object, key));
@@ -112,7 +119,7 @@ export function whereSettled(parts: readonly Part[], path: KeyPath): string | un
   return parts.findLast(says)?.source.where(path);
 }
 
-function partOf(parts: readonly Part[], key: "network" | "models" | "tests"): Part | undefined {
+function partOf(parts: readonly Part[], key: "network" | "models" | "tests" | "actions"): Part | undefined {
   return parts.findLast(({ file }) => file[key] !== undefined);
 }
 

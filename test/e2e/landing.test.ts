@@ -67,7 +67,10 @@ const landing = (id: string, onto?: string) => host.cli("land", id, ...(onto ? [
 const askedAgain = (then: string) => `if grep -q theirs /case/diff.patch; then ${then}; else verdict approve; fi`;
 const theirLine = { "src/money.js": money.replace("// two", "// two, theirs") };
 
-describe("a target that moved", () => {
+// Each takes several turns on real containers.
+const patient = { timeout: 240_000 };
+
+describe("a target that moved", patient, () => {
   it("elsewhere: tested again on its new tip, the verdict carried; it says so", async () => {
     const { repository, id } = await approvedFix();
     const tip = move(repository, fixed, { "README.md": "theirs\n" });
@@ -161,7 +164,7 @@ describe("a target that moved", () => {
   });
 });
 
-describe("landings that wait", () => {
+describe("landings that wait", patient, () => {
   it("for one target are taken in the order in which they were asked; another target is not held up", async () => {
     const repository = host.repository(undefined, parts);
     repository.git("branch", "fixed");
@@ -205,7 +208,7 @@ describe("landings that wait", () => {
     );
     const [first, second] = all.map(({ id }) => id);
     expect(asked).toEqual([[[]], [[first]], [[first, second]]]);
-  }, 240_000);
+  });
 
   it("one that is discarded or stopped goes, and those behind it go on", async () => {
     const repository = host.repository(undefined, parts);
@@ -235,10 +238,10 @@ describe("landings that wait", () => {
     const shown = await host.show(a.id);
     expect([shown.state, shown.asked, (await host.show(b.id)).state]).toEqual(["approved", undefined, "discarded"]);
     expect((await landing(a.id)).code).toBe(0);
-  }, 240_000);
+  });
 });
 
-describe("an approval that is over", () => {
+describe("an approval that is over", patient, () => {
   it("does not land; a new verifier's turn makes a new one that does", async () => {
     const { repository, id } = await approvedFix({ policy: "short" });
     const d = await host.show(id);
@@ -259,7 +262,7 @@ describe("an approval that is over", () => {
   });
 });
 
-describe("SIGKILL of the daemon while it lands on a target that moved", () => {
+describe("SIGKILL of the daemon while it lands on a target that moved", patient, () => {
   const boundaries: Entry["type"][] = ["landing.asked", "landing.merged", "landing.tested", "landing.verified"];
   for (const type of boundaries) {
     it(`at ${type}: it goes on by itself, and lands once`, async () => {
@@ -294,7 +297,7 @@ describe("SIGKILL of the daemon while it lands on a target that moved", () => {
   });
 });
 
-it("tells a person what happens, and shows the chain of approvals", async () => {
+it("tells a person what happens, and shows the chain of approvals", patient, async () => {
   const { repository, id } = await approvedFix();
   move(repository, fixed, { "README.md": "theirs\n" });
   const said = await run(["land", id], { env: { SALLYPORT_STATE: host.state }, seconds: 120 });
