@@ -10,13 +10,13 @@ import { linesOf, type ProofLine } from "./read-proof.ts";
 
 const noPatch = "0".repeat(64);
 
-export function checkDecisions(context: ProofContext): Claim[] {
-  return context.pack.subject.delegations
-    .flatMap((id) => [
-      ...checkAccepted(id, context.lines),
-      ...attemptsOf(id, context.lines).flatMap((attempt) => checkAttempt(id, attempt, context)),
-    ])
-    .concat(checkPatches(context));
+export async function checkDecisions(context: ProofContext): Promise<Claim[]> {
+  const claims: Claim[] = [];
+  for (const id of context.pack.subject.delegations) {
+    claims.push(...checkAccepted(id, context.lines));
+    for (const attempt of attemptsOf(id, context.lines)) claims.push(...(await checkAttempt(id, attempt, context)));
+  }
+  return [...claims, ...checkPatches(context)];
 }
 
 /** What was asked: brief and policy by their digests. */
@@ -56,17 +56,19 @@ interface AttemptLines {
 export function attemptsOf(id: string, lines: readonly ProofLine[]): AttemptLines[] {
   const of = <T extends { data: { attempt: number } }>(all: readonly T[], number: number) =>
     all.find(({ data }) => data.attempt === number);
+  // Where several verifiers are asked, what counts is the verdict that is no single one's.
+  const verdicts = linesOf(lines, "verdict.received", id).filter(({ data }) => !("member" in data));
   return linesOf(lines, "attempt.started", id).map(({ data: { attempt: number } }) => ({
     number,
     proposal: linesOf(lines, "proposal.collected", id).find(({ data }) => data.proposal.attempt === number),
     report: of(linesOf(lines, "tests.reported", id), number),
-    verdict: of(linesOf(lines, "verdict.received", id), number),
+    verdict: of(verdicts, number),
     rejected: of(linesOf(lines, "attempt.rejected", id), number),
     approved: of(linesOf(lines, "delegation.approved", id), number),
   }));
 }
 
-function checkAttempt(id: string, attempt: AttemptLines, context: ProofContext): Claim[] {
+async function checkAttempt(id: string, attempt: AttemptLines, context: ProofContext): Promise<Claim[]> {
   const { number, proposal, report, verdict, rejected, approved } = attempt;
   const name = `${id} attempt ${number}`;
   const claims: Claim[] = [];
@@ -93,7 +95,7 @@ function checkAttempt(id: string, attempt: AttemptLines, context: ProofContext):
     const problem =
       digestValue(data.verdict) === data.digest ? undefined : `line ${seq} holds another verdict than it says`;
     claims.push(holds(`${name} verdict`, problem, `sha256:${data.digest}`));
-    claims.push(checkJudgement(id, name, attempt, context));
+    claims.push(await checkJudgement(id, name, attempt, context));
   }
   const order = [proposal, report, verdict, approved ?? rejected].filter((line) => line !== undefined);
   if (order.some((line, index) => line.seq <= (order[index - 1]?.seq ?? 0)))
@@ -126,7 +128,8 @@ function checkTests(name: string, { report, rejected, verdict, approved }: Attem
 const reasonsOf = reportFindings;
 
 /** The judgement of the verdict, made again. */
-function checkJudgement(id: string, name: string, attempt: AttemptLines, { pack, lines }: ProofContext): Claim {
+async function checkJudgement(id: string, name: string, attempt: AttemptLines, context: ProofContext): Promise<Claim> {
+  const { pack, lines } = context;
   const claim = `${name} judgement`;
   const { proposal, report, verdict, approved, rejected } = attempt;
   const accepted = linesOf(lines, "delegation.accepted", id)[0];
