@@ -88,6 +88,11 @@ describe("while the gate is closed", () => {
     expect([refused.code, refused.error().code]).toEqual([5, "gate-closed"]);
     expect(refused.error().next).toContain("gate open");
     expect(repository.fingerprint()).toBe(before);
+    const told = (await host.cli("doctor")).json<{ control: string; state: string; fix: string }[]>();
+    expect(told.find(({ control }) => control === "gate")).toMatchObject({
+      state: "warn",
+      fix: expect.stringContaining("gate open"),
+    });
     expect(host.entries(approved.id).filter(({ type }) => type.startsWith("landing"))).toEqual([]);
     await open();
     expect((await host.cli("land", approved.id, "--onto", "fix")).code).toBe(0);
