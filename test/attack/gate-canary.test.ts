@@ -192,7 +192,7 @@ describe("nothing inside tells a canary from a delegation", () => {
     const canary = judged().findLast(({ data }) => data.harness === "spy");
     const [real, known] = [seen(d.attempts[0]?.verdict), seen(canary?.data.verdict)];
     expect([...real.keys()]).toEqual(["environment", "name", "files", "mounts", "processes", "limits", "keys"]);
-    expect(real.get("mounts")).toContain("/verify-1/case");
+    expect(real.get("mounts")).toContain("/verify-1");
     for (const [look, text] of real) expect(known.get(look), look).toBe(text);
     // The host's own lines differ in nothing that a sandbox is made of.
     const controls = (id: string) =>
