@@ -88,6 +88,11 @@ describe("while the gate is closed", () => {
     expect([refused.code, refused.error().code]).toEqual([5, "gate-closed"]);
     expect(refused.error().next).toContain("gate open");
     expect(repository.fingerprint()).toBe(before);
+    const told = (await host.cli("doctor")).json<{ control: string; state: string; fix: string }[]>();
+    expect(told.find(({ control }) => control === "gate")).toMatchObject({
+      state: "warn",
+      fix: expect.stringContaining("gate open"),
+    });
     expect(host.entries(approved.id).filter(({ type }) => type.startsWith("landing"))).toEqual([]);
     await open();
     expect((await host.cli("land", approved.id, "--onto", "fix")).code).toBe(0);
@@ -187,7 +192,7 @@ describe("nothing inside tells a canary from a delegation", () => {
     const canary = judged().findLast(({ data }) => data.harness === "spy");
     const [real, known] = [seen(d.attempts[0]?.verdict), seen(canary?.data.verdict)];
     expect([...real.keys()]).toEqual(["environment", "name", "files", "mounts", "processes", "limits", "keys"]);
-    expect(real.get("mounts")).toContain("/verify-1/case");
+    expect(real.get("mounts")).toContain("/verify-1");
     for (const [look, text] of real) expect(known.get(look), look).toBe(text);
     // The host's own lines differ in nothing that a sandbox is made of.
     const controls = (id: string) =>

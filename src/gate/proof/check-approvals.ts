@@ -144,7 +144,12 @@ function panelOf(id: string, line: Approved, lines: readonly ProofLine[]): Appro
 }
 
 function checkField(claim: string, value: unknown, expected: Expected | undefined, known: Known): Claim {
-  if (!expected) return notProvable(claim, "this version does not know the field; it is signed with the rest");
+  if (!expected) {
+    const parts = [...values(value)];
+    if (parts.length > 0 && parts.every((part) => known.said(part)))
+      return proved(claim, "lines before it say each of its parts");
+    return notProvable(claim, "this version does not know the field; it is signed with the rest");
+  }
   if ("is" in expected) {
     const same = expected.is !== undefined && canonicalJson(value) === canonicalJson(expected.is);
     return holds(
