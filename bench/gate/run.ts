@@ -68,11 +68,21 @@ function progress(measured: Measured, done: number, all: number): void {
 const begun = performance.now();
 const rig = await openBenchRig(model?.cap);
 // Mounts and sandboxes go with it: the error takes its way through everybody who holds one.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => rig.stop());
+let stopped = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    stopped = true;
+    rig.stop();
+  });
 let measured: Measured[];
 try {
   const verifiers = asked.flatMap((arm) => imageOf[arm] ?? []);
   measured = await measureCases(selected, rig, { verifiers, model, without: values.without, onCase: progress });
+} catch (error) {
+  if (!stopped) throw error;
+  await rig.close();
+  console.error("stopped: nothing is left behind, and nothing was measured to its end");
+  process.exit(130);
 } finally {
   await rig.close();
 }
