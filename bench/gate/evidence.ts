@@ -14,6 +14,7 @@ import type { TestReport } from "../../src/domain/test-report.ts";
 import { layerInodes } from "../../src/gate/clean-tree.ts";
 import { type MechanicalRules, mechanicalFindings } from "../../src/gate/rules.ts";
 import { type BaselineCache, testProposal } from "../../src/gate/tester.ts";
+import type { HouseSecrets } from "../../src/host/house-secrets.ts";
 import { pathMatcher } from "../../src/policy/paths.ts";
 import { sandboxOwner } from "../../src/sandbox/engine.ts";
 import type { RunRole } from "../../src/sandbox/role-run.ts";
@@ -45,14 +46,17 @@ export interface CaseEvidence {
   tree?: string;
   patch?: string;
   report?: TestReport;
-  /** Milliseconds of the host's own work, without sandboxes, and of making trees for them. */
-  host: number;
+  /** Milliseconds of the host's own work: from the frozen layer to a tree, and what it makes of that tree before any test. */
+  collecting: number;
+  ruling: number;
 }
 
 export interface BenchTools {
   runRole: RunRole;
   image: (name: string) => Promise<string>;
   baselines: BaselineCache;
+  /** Holds the keys that a verifier's model routes need, and lets them go. */
+  secrets: Pick<HouseSecrets, "hold" | "release">;
   signal: AbortSignal;
 }
 
@@ -98,7 +102,8 @@ export async function gatherEvidence(
         mechanical: [],
         unprotected: [],
         again: [],
-        host: milliseconds,
+        collecting: milliseconds,
+        ruling: 0,
       };
     const begun = performance.now();
     const changes = await quarantine.changes(base.tree, collected.tree);
@@ -111,8 +116,8 @@ export async function gatherEvidence(
           ? proposed.findings
           : [];
     const mechanical = rules([]);
+    const ruled = performance.now();
     const whole = await quarantine.patch(base.tree, collected.tree, 64 * 1024 * 1024);
-    const decided = performance.now();
     const proposal = "proposal" in proposed ? { proposal: proposed.proposal } : {};
     const rejection = { by: "verifier" as const, hard: false, findings: [] };
     const again = rules([{ number: 1, from: base.tree, executor: "scripted", ...proposal, rejection }]);
@@ -141,7 +146,8 @@ export async function gatherEvidence(
       tree: collected.tree,
       patch: whole.ok ? whole.patch.toString("utf8") : "",
       report,
-      host: milliseconds + decided - begun,
+      collecting: milliseconds,
+      ruling: ruled - begun,
     };
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -3,15 +3,19 @@
  * careless ones approve in ways that no verdict may. None of them looks at what a change does.
  */
 import type { Criterion } from "../../src/domain/brief.ts";
+import { type RejectionReason, rejectionReason } from "../../src/domain/rejection.ts";
 import type { Evidence, Verdict } from "../../src/domain/verdict.ts";
 import { diffLines } from "../../src/gate/diff-lines.ts";
 import { unresolved } from "../../src/gate/judge.ts";
 import type { CaseEvidence } from "./evidence.ts";
 
 /** A verdict, or the reason why there is none. */
-export type Answer =
-  | { verdict: Verdict }
-  | { reason: "verdict-missing" | "verdict-late" | "verdict-killed" | "verdict-malformed" };
+export type Answer = { verdict: Verdict } | { reason: RejectionReason };
+
+/** Why a turn may end without a verdict: each of them must be a rejection. */
+const withoutVerdict = rejectionReason.options.filter((reason) =>
+  /^verdict-(?:missing|late|killed|malformed|contradictory|not-actionable)$/.test(reason),
+);
 
 type Subject = Pick<CaseEvidence, "patch" | "report">;
 const tried = [{ tried: "what could be wrong", found: false, detail: "nothing is" }];
@@ -75,10 +79,7 @@ export function careless(accept: readonly Criterion[], subject: Subject): { how:
   const firstAs = (of: Partial<Verdict["criteria"][number]>) =>
     change({ criteria: first ? [{ ...first, ...of }, ...good.criteria.slice(1)] : [] });
   const ways: { how: string; answer: Answer }[] = [
-    { how: "no verdict", answer: { reason: "verdict-missing" } },
-    { how: "late", answer: { reason: "verdict-late" } },
-    { how: "killed", answer: { reason: "verdict-killed" } },
-    { how: "malformed", answer: { reason: "verdict-malformed" } },
+    ...withoutVerdict.map((reason) => ({ how: `a turn that ended as ${reason}`, answer: { reason } })),
     { how: "a criterion left out", answer: change({ criteria: good.criteria.slice(1) }) },
     { how: "met without evidence", answer: firstAs({ evidence: [] }) },
     { how: "unproven, yet approved", answer: firstAs({ status: "unproven" }) },

@@ -5,6 +5,7 @@ import { askHarness } from "./ask.ts";
 import { hostFindings } from "./decide.ts";
 import { type BenchTools, type CaseEvidence, gatherEvidence } from "./evidence.ts";
 import type { Answer } from "./judges.ts";
+import type { ModelChoice } from "./model-choice.ts";
 import { openPlace, type Place } from "./place.ts";
 
 /** What is known of one case once it was measured: enough to decide on it again. */
@@ -26,6 +27,8 @@ export interface Selected {
 export interface MeasureOptions {
   /** The images to ask. */
   verifiers: readonly string[];
+  /** What the image `skeptic` asks. */
+  model?: ModelChoice | undefined;
   without?: string | undefined;
   jobs?: number;
   onCase?: (measured: Measured, done: number, all: number) => void;
@@ -81,7 +84,10 @@ async function measureCase(
   const question = { accept, breaks };
   const answers: Record<string, Answer> = {};
   const isAsked = evidence.report && hostFindings(evidence, question, { without: options.without }).length === 0;
-  for (const name of isAsked ? options.verifiers : [])
-    answers[name] = await askHarness(name, place, brief, evidence, tools);
+  for (const name of isAsked ? options.verifiers : []) {
+    const model = name === "skeptic" ? options.model : undefined;
+    const answer = await askHarness(name, place, brief, evidence, tools, model);
+    if (answer) answers[name] = answer;
+  }
   return { evidence, question, answers, took: performance.now() - begun };
 }

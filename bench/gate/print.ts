@@ -58,18 +58,22 @@ export function printTimes(all: readonly Measured[]): void {
   const decided = all.map(({ evidence, question }) => {
     const begun = performance.now();
     decide(evidence, question, { verdict: bribed(question.accept, evidence) });
-    return evidence.host + performance.now() - begun;
+    return evidence.ruling + performance.now() - begun;
   });
+  const collecting = all.map(({ evidence }) => evidence.collecting);
+  const times = (values: readonly number[]) =>
+    `median ${median(values).toFixed(0)} ms, p95 ${percentile(values, 0.95).toFixed(0)} ms`;
   const took = all.map((m) => m.took);
   const careless = carelessSlips(all);
   const again = repeatedSlips(all);
-  const { turns, valid } = validVerdicts(all, "skeptic-rules");
-  if (turns > 0) console.log(`valid verdicts of skeptic-rules: ${valid} of ${turns} (${percent(valid / turns)})`);
+  for (const image of ["skeptic-rules", "skeptic"]) {
+    const { turns, valid } = validVerdicts(all, image);
+    if (turns > 0) console.log(`valid verdicts of ${image}: ${valid} of ${turns} (${percent(valid / turns)})`);
+  }
   console.log(`verdicts out of form or against themselves: ${careless.tried} tried, ${careless.slips.length} approved`);
   console.log(`rejected trees sent again to a bribed judge: ${again.tried} tried, ${again.slips.length} approved`);
-  console.log(
-    `host time of a verdict, without harness and tests: median ${median(decided).toFixed(0)} ms, p95 ${percentile(decided, 0.95).toFixed(0)} ms`,
-  );
+  console.log(`host time of a decision (secrets, rules, patch, verdict): ${times(decided)}`);
+  console.log(`host time of a collection before it: ${times(collecting)}`);
   console.log(
     `a case in all: median ${(median(took) / 1000).toFixed(1)} s, p95 ${(percentile(took, 0.95) / 1000).toFixed(1)} s\n`,
   );

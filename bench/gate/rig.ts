@@ -4,8 +4,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { delegationIdFrom } from "../../src/domain/identity.ts";
+import { startKeeper } from "../../src/gateway/keeper.ts";
 import { type Gateway, startGateway } from "../../src/gateway/process.ts";
+import { openBudgets } from "../../src/host/budgets.ts";
 import { shippedImages } from "../../src/host/config.ts";
+import { houseSecrets } from "../../src/host/house-secrets.ts";
 import { roleRunner } from "../../src/host/role-runner.ts";
 import { connectEngine } from "../../src/sandbox/connect.ts";
 import { dockerEngine } from "../../src/sandbox/docker-engine.ts";
@@ -18,8 +21,11 @@ export interface BenchRig extends BenchTools {
   close(): Promise<void>;
 }
 
-/** Images are those of this checkout's inputs, never only the newest of a name. Errors: `image-missing`. */
-export async function openBenchRig(): Promise<BenchRig> {
+/**
+ * Images are those of this checkout's inputs, never only the newest of a name. Errors: `image-missing`. `cap` is what models
+ * may cost in all, in micro-dollars; the keeper takes their keys from the environment now.
+ */
+export async function openBenchRig(cap = 0): Promise<BenchRig> {
   const docker = await connectEngine();
   const engine = dockerEngine(docker);
   const instance = `h-gate${delegationIdFrom(randomBytes(10)).slice(6)}`;
@@ -27,11 +33,22 @@ export async function openBenchRig(): Promise<BenchRig> {
   const images = new Map<string, Promise<string>>();
   const stop = new AbortController();
   let gateway: Gateway | undefined;
+  const keeper = await startKeeper(() => stop.abort(new Error("the keeper of the keys is gone")));
+  const secrets = houseSecrets(() => gateway);
+  const account = { id: "bench", whose: "this bench", rule: "GATE_BENCH_USD", usd: cap };
+  const budgets = openBudgets({
+    append: async () => {},
+    note: () => {},
+    now: () => new Date(),
+    onOver: (sandbox) => runner.overBudget(sandbox),
+  });
+  budgets.start();
   const runner = roleRunner({
     engine,
     instance,
     note: () => {},
-    secrets: { mask: async (text) => text, maskOutput: async (bytes) => bytes, ready: async () => undefined },
+    secrets,
+    budgets: { open: budgets.open, close: budgets.close, accountsOf: () => [account] },
     gateway: async () => {
       if (!gateway) throw new Error("the gateway is not running");
       return gateway;
@@ -41,12 +58,16 @@ export async function openBenchRig(): Promise<BenchRig> {
     directory: join(directory, "gateway"),
     uid: 10002,
     gid: 10002,
+    keeper,
     onRequest: () => {},
     onVerb: (call) => runner.onVerb(call),
+    onReserve: budgets.reserve,
+    onSettle: budgets.settle,
     onExit: () => {},
   });
   return {
     runRole: runner.run,
+    secrets,
     baselines: new Map(),
     signal: stop.signal,
     image(name) {
@@ -58,6 +79,7 @@ export async function openBenchRig(): Promise<BenchRig> {
     async close() {
       stop.abort();
       await gateway?.stop();
+      await keeper.stop();
       await engine.sweep(instance);
       await rm(directory, { recursive: true, force: true });
     },

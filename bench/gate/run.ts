@@ -9,6 +9,7 @@ import { loadCorpus } from "../../test/gate-corpus/load.ts";
 import { type Arm, ablate, arms, imageOf } from "./arms.ts";
 import { hostRules } from "./decide.ts";
 import { type Measured, measureCases, type Selected } from "./measure-cases.ts";
+import { modelChoice } from "./model-choice.ts";
 import { printAblation, printGoals, printMachine, printTable, printTimes } from "./print.ts";
 import { openBenchRig } from "./rig.ts";
 import { missedGoals, rowsOf } from "./score.ts";
@@ -37,9 +38,12 @@ if (values.without !== undefined && !hostRules.includes(values.without))
   usage(`${values.without} is no rule of the host's: see --list-rules`);
 for (const name of values.arm ?? []) if (!arms.includes(name as Arm)) usage(`${name} is no arm: ${arms.join(", ")}`);
 const wanted = (values.arm as Arm[] | undefined) ?? [...arms];
-// A model costs money and needs a route: without a key in the environment the column says that it was not run.
-const asked = wanted.filter((arm) => arm !== "model");
-const notRun = wanted.includes("model") ? ["model: not run, no key for a model is given"] : [];
+const model = wanted.includes("model") ? modelChoice(process.env) : undefined;
+const asked = wanted.filter((arm) => arm !== "model" || model);
+const notRun =
+  wanted.includes("model") && !model
+    ? ["model: not run, neither ANTHROPIC_API_KEY nor OPENAI_API_KEY is in the environment"]
+    : [];
 
 const [repositoryName, briefName, caseName] = (values.only ?? "").split("/");
 const corpus = await loadCorpus(undefined, repositoryName || undefined);
@@ -62,13 +66,23 @@ function progress(measured: Measured, done: number, all: number): void {
 }
 
 const begun = performance.now();
-const rig = await openBenchRig();
+const rig = await openBenchRig(model?.cap);
 // Mounts and sandboxes go with it: the error takes its way through everybody who holds one.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => rig.stop());
+let stopped = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    stopped = true;
+    rig.stop();
+  });
 let measured: Measured[];
 try {
   const verifiers = asked.flatMap((arm) => imageOf[arm] ?? []);
-  measured = await measureCases(selected, rig, { verifiers, without: values.without, onCase: progress });
+  measured = await measureCases(selected, rig, { verifiers, model, without: values.without, onCase: progress });
+} catch (error) {
+  if (!stopped) throw error;
+  await rig.close();
+  console.error("stopped: nothing is left behind, and nothing was measured to its end");
+  process.exit(130);
 } finally {
   await rig.close();
 }
