@@ -139,7 +139,7 @@ func TestHiddenWhatWasThereStays(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "5", "s", "1.5h", "30m1h", "1h1h", "1H", "5ms", "+1h", "1h ", " 1h", "1µs"} {
+	for _, text := range []string{"", "5", "s", "1.5h", "30m1h", "1h1h", "1H", "1D", "2W", "5ms", "+1h", "1h ", " 1h", "1µs"} {
 		if got, err := Parse(text); !errors.Is(err, ErrSyntax) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
