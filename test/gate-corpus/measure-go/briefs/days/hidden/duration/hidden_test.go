@@ -6,11 +6,14 @@ import (
 	"math"
 	"math/big"
 	"math/rand"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
+
+var hiddenLong = regexp.MustCompile(`[0-9]{4}`)
 
 var hiddenLengths = map[byte]int64{'w': 604800, 'd': 86400, 'h': 3600, 'm': 60, 's': 1}
 
@@ -82,8 +85,8 @@ func TestHiddenReadsLikeTheModel(t *testing.T) {
 		text := hiddenText(random)
 		want, wrong := hiddenRead(text)
 		got, err := Parse(text)
-		// A text that goes on after it is too long may be told as either.
-		if wrong == ErrSyntax && errors.Is(err, ErrRange) && strings.Contains(text, "1525") && got == 0 {
+		// What is too long and then goes on as no duration may be told as either.
+		if wrong == ErrSyntax && errors.Is(err, ErrRange) && hiddenLong.MatchString(text) && got == 0 {
 			continue
 		}
 		seen[wrong]++
@@ -136,7 +139,7 @@ func TestHiddenWhatWasThereStays(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "5", "s", "1.5h", "30m1h", "1h1h", "1H", "5ms", "+1h", "1h ", " 1h", "1µs"} {
+	for _, text := range []string{"", "5", "s", "1.5h", "30m1h", "1h1h", "1H", "1D", "2W", "5ms", "+1h", "1h ", " 1h", "1µs"} {
 		if got, err := Parse(text); !errors.Is(err, ErrSyntax) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
