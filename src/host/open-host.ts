@@ -218,7 +218,8 @@ export function openHost(parts: HostParts): Host {
       const delegation = isPlan(id) ? store.plan(id).combined.delegation : id;
       return { id, state: "approved", ...(await landings.verify(delegation, ref)) };
     },
-    act: (named, action, again) => {
+    act: async (named, action, again) => {
+      refuseClosed();
       const id = isMission(named) ? store.mission(named).plan : named;
       return actions.act(isPlan(id) ? store.plan(id).combined.delegation : id, action, again);
     },

@@ -37,7 +37,11 @@ export interface Store {
 }
 
 /** What a closed gate stops. What has happened at a ref already is still written down. */
-const throughTheGate: ReadonlySet<EventType> = new Set<EventType>(["delegation.approved", "landing.intended"]);
+const throughTheGate: ReadonlySet<EventType> = new Set<EventType>([
+  "delegation.approved",
+  "landing.intended",
+  "action.intended",
+]);
 
 /** The refusal of a closed gate. */
 export function gateClosed({ reason, since }: Closed): SallyportError {
