@@ -33,7 +33,7 @@ const interpreters: Record<string, string> = { sh: "sh", mjs: "node", ts: "node"
 /** What the sandboxes of proofs are labelled with, to be swept by. */
 export const proofInstance = `h-prove${process.pid}`;
 /** Seconds that one proof may take. */
-const proofTime = 30;
+const proofTime = 150;
 
 /** The labels of a brief that do not hold; `only` is one case's id. */
 export async function proveBrief(
@@ -113,7 +113,7 @@ async function run(
     memory: 1024 * 1024 * 1024,
     pids: 256,
     fileSize: 64 * 1024 * 1024,
-    wall: 600_000,
+    wall: 1_800_000,
     output: 8 * 1024 * 1024,
     onOutput: () => {},
   });
