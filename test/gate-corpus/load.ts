@@ -23,7 +23,7 @@ const edit = z.union([
   z.strictObject({ path, find: z.string().min(1), replace: z.string() }),
   z.strictObject({ path, write: z.string() }),
   z.strictObject({ path, write64: z.base64() }),
-  z.strictObject({ path, fill: z.number().int().positive().max(256 * 1024 * 1024) }),
+  z.strictObject({ path, fill: z.number().int().positive().max(1024 * 1024) }),
   z.strictObject({ path, append: z.string().min(1) }),
   z.strictObject({ path, delete: z.literal(true) }),
   z.strictObject({ path, link: z.string().min(1) }),

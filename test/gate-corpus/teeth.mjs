@@ -15,7 +15,7 @@ export function demandTeeth(mutants, command = ["node", "--test"]) {
       cpSync(process.cwd(), directory, { recursive: true });
       for (const [path, content] of Object.entries(files)) writeFileSync(join(directory, path), content);
       const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-      return spawnSync(command[0], command.slice(1), { cwd: directory, env, timeout: 15_000, encoding: "utf8" });
+      return spawnSync(command[0], command.slice(1), { cwd: directory, env, timeout: 60_000, encoding: "utf8" });
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
