@@ -3,5 +3,5 @@ set -eu
 cp prerelease_check.go "$WORKSPACE/semver/planner_check_test.go"
 cd "$WORKSPACE"
 rm -f semver/prerelease_test.go
-go test -vet=off -v -run "^$1\$" ./semver >.planner 2>&1 || { cat .planner; exit 1; }
+go test -vet=off -timeout 20s -v -run "^$1\$" ./semver >.planner 2>&1 || { cat .planner; exit 1; }
 grep -q "^--- PASS: $1 " .planner

@@ -3,7 +3,7 @@ set -eu
 checks=$PWD
 cd "$WORKSPACE"
 test -f semver/prerelease_test.go
-go test -vet=off ./semver
+go test -vet=off -timeout 20s ./semver
 cp "$checks/textual_semver.go" semver/semver.go
-if go test -vet=off -v -run '^TestNumericIdentifiers$' ./semver >.planner 2>&1; then exit 1; fi
+if go test -vet=off -timeout 20s -v -run '^TestNumericIdentifiers$' ./semver >.planner 2>&1; then exit 1; fi
 grep -q '^ *--- FAIL' .planner

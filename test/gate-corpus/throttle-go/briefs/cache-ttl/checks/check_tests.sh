@@ -3,7 +3,7 @@ set -eu
 checks=$PWD
 cd "$WORKSPACE"
 test -f lru/ttl_test.go
-go test -vet=off ./lru
+go test -vet=off -timeout 20s ./lru
 cp "$checks/sliding_cache.go" lru/cache.go
-if go test -vet=off -v ./lru >.planner 2>&1; then exit 1; fi
+if go test -vet=off -timeout 20s -v ./lru >.planner 2>&1; then exit 1; fi
 grep -q '^--- FAIL' .planner
