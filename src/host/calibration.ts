@@ -19,6 +19,7 @@ import { isFalseApproval } from "../gate/calibration/gate-state.ts";
 import { verifierRates } from "../gate/calibration/rates.ts";
 import { type CanaryPlan, failedCanary, runCanary } from "../gate/calibration/run-canary.ts";
 import { shuffled } from "../gate/calibration/seeded.ts";
+import { type Judge, judgesOf } from "../gate/panel.ts";
 import type { Admission } from "./admission.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 import { forgetSourcesOf } from "./keeper-environment.ts";
@@ -87,8 +88,14 @@ export function openCalibration(parts: Parts): Calibration {
     }
     if (ended || entry.type !== "verdict.received" || !entry.delegation?.startsWith("d-")) return;
     // The kernel's randomness: who is judged cannot foretell when.
-    if (randomInt(2 ** 40) / 2 ** 40 < config.rate)
-      void drawAfter(entry.delegation).catch((error: unknown) => log.error({ err: error }, "a canary was not drawn"));
+    const { member } = entry.data;
+    // The word of a panel's whole is no verifier's.
+    const judges = judgesOf(store.record(entry.delegation));
+    const who = member ?? (judges.length === 1 ? judges[0] : undefined);
+    if (who && randomInt(2 ** 40) / 2 ** 40 < config.rate)
+      void drawAfter(entry.delegation, who).catch((error: unknown) =>
+        log.error({ err: error }, "a canary was not drawn"),
+      );
   });
 
   function remember(id: string, entry: Entry): void {
@@ -110,7 +117,7 @@ export function openCalibration(parts: Parts): Calibration {
       });
   }
 
-  async function drawAfter(delegation: string): Promise<void> {
+  async function drawAfter(delegation: string, who: Judge): Promise<void> {
     const record = store.record(delegation);
     const paths = record.attempts.at(-1)?.proposal?.changes.map(({ path }) => path) ?? [];
     const one = drawCase(await known(), paths, (below) => randomInt(below));
@@ -120,8 +127,8 @@ export function openCalibration(parts: Parts): Calibration {
       trigger: "rate",
       after: delegation,
       policy: record.policy,
-      harness: await tools.loadHarness(record.policy.verifier.harness),
-      image: record.images.verifier,
+      harness: await tools.loadHarness(who.harness),
+      image: who.image,
     });
   }
 

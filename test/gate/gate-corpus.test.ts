@@ -51,11 +51,15 @@ describe("the corpus' form", () => {
   });
 });
 
-it("has labels that its hidden tests bear out, for a brief of each repository", async () => {
+// All of them: make gate-labels.
+it("has labels that its hidden tests bear out, for a brief of each language", async () => {
   const docker = await connectEngine();
   const engine = dockerEngine(docker);
   try {
-    const queue = corpus.flatMap((repository) => repository.briefs.slice(0, 1).map((brief) => ({ repository, brief })));
+    const languages = new Map(corpus.map((repository) => [repository.policy.tests?.image ?? "base", repository]));
+    const queue = [...languages.values()].flatMap((repository) =>
+      repository.briefs.slice(0, 1).map((brief) => ({ repository, brief })),
+    );
     const work = async () => {
       for (let next = queue.shift(); next; next = queue.shift()) {
         const image = await findImage(docker, next.repository.policy.tests?.image ?? "base", shippedImages);

@@ -125,7 +125,7 @@ async function askAbout(
         policy,
         harness: plan.harness,
         image: plan.image,
-        directory: join(directory, "verify-1"),
+        directory: join(directory, "verify-1", plan.harness.name),
         runRole: (run) =>
           tools.runRole({ ...run, ...(run.lane ? { lane: { ...run.lane, accounts: tools.accounts } } : {}) }),
         signal,
