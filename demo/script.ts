@@ -76,7 +76,8 @@ function skeptic(request: Request): Turn {
   const { text } = request.asked;
   const criterion = /The criterion: \{"id":"([A-Z0-9-]+)"/.exec(text)?.[1] ?? "";
   const checked = [...text.matchAll(/\{"id":"([^"]+)","criterion":"([^"]+)","kind":"[^"]+","ok":true\}/g)].find(([, , of]) => of === criterion)?.[1];
-  const answer = text.includes("amount === 0.125")
+  // A line that was added, as the skeptic's diff shows it: a review also shows what has gone since.
+  const answer = /\+\| .*amount === 0\.125/.test(text)
     ? {
         status: "unmet", evidence: [{ path: "src/money.mjs", line: 3 }], why: "Only the example rounds half to even.",
         refutations: [{ tried: "another half that is exact: 0.375 must be 0.38 and 0.625 must be 0.62", found: true, detail: "0.625 is 0.63: the code names 0.125 alone" }],

@@ -195,10 +195,16 @@ export async function assertFrozen(layer: Layer, lowers: readonly string[]): Pro
   if (lowers.length > 1 && last(layer.below)?.type !== "overlay") throw refuse("the view of its lowers is missing");
 }
 
+/**
+ * A write that finds no room ends before the last byte is taken: the kernel asks for as much as one folio of the page cache
+ * holds (2 MiB at most; ext4 has large ones since Linux 6.16), and what it does not get stays free.
+ */
+const cutShort = 2 * 1024 * 1024;
+
 /** True where a layer has no room left: what was written last may be cut short. */
 export async function isFull(layer: Layer): Promise<boolean> {
   const room = await statfs(layer.mount);
-  return room.bavail === 0 || room.ffree === 0;
+  return room.bavail * room.bsize < cutShort || room.ffree === 0;
 }
 
 /** Unmounts, detaches and deletes a layer. Done twice, or on half a layer, it does what is left to do. */

@@ -264,6 +264,11 @@ describe("too much", () => {
         await s.attempt("mkdir vendor; head -c 64M /dev/zero > vendor/b; printf x > y", { bytes: 8 * 1024 * 1024 }),
       ),
     ).toEqual(["layer-too-large -"]);
+    // One write of all that finds no room leaves some free: more than the file system's smallest piece.
+    const atOnce = (bytes: string) => `dd if=/dev/zero of=y bs=${bytes} count=1 2>/dev/null; true`;
+    const limits = { fileBytes: 64 * 1024 * 1024, bytes: 64 * 1024 * 1024 };
+    expect(refused(await s.attempt(atOnce("40M"), { bytes: 32 * 1024 * 1024, limits }))).toContain("layer-too-large -");
+    expect((await s.attempt(atOnce("20M"), { bytes: 32 * 1024 * 1024, limits })).ok).toBe(true);
     await fine("head -c 1M /dev/zero > y; head -c 64K /dev/zero > z", ["y", "z"]);
   });
 
