@@ -1,5 +1,6 @@
 /** Landing on real containers: a target that moved is tested again, verified again where its paths changed, one at a time. */
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Delegation } from "../../src/domain/delegation.ts";
 import type { Entry } from "../../src/domain/event.ts";
@@ -63,6 +64,15 @@ async function approvedFix(fields: Record<string, unknown> = {}): Promise<{ repo
 const typesOf = (id: string) => host.entries(id).map((entry) => entry.type);
 const roles = (d: Delegation) => d.sandboxes.map((sandbox) => sandbox.role);
 const landing = (id: string, onto?: string) => host.cli("land", id, ...(onto ? ["--onto", onto] : []));
+/** That the proof pack of what landed holds, with nothing but the repository. */
+async function proves(id: string, repository: TestRepository): Promise<void> {
+  const file = join(host.directory, `${id}.json`);
+  expect((await host.cli("audit", "export", id, "--out", file)).code).toBe(0);
+  const said = await host.cli("audit", "verify", file, "--repo", repository.path);
+  const { claims } = said.json<{ claims: { outcome: string; claim: string }[] }>();
+  expect([said.code, claims.filter(({ outcome }) => outcome === "failed")]).toEqual([0, []]);
+  expect(claims.filter(({ outcome, claim }) => outcome === "proved" && / tree$/.test(claim)).length).toBeGreaterThan(2);
+}
 /** Approves at first; of a diff that shows what the others wrote, it says what `then` does. */
 const askedAgain = (then: string) => `if grep -q theirs /case/diff.patch; then ${then}; else verdict approve; fi`;
 const theirLine = { "src/money.js": money.replace("// two", "// two, theirs") };
@@ -95,6 +105,7 @@ describe("a target that moved", patient, () => {
       "landing.intended",
       "delegation.landed",
     ]);
+    await proves(id, repository);
   });
 
   it("with a test that the merge breaks: refused, and not tried a second time", async () => {
@@ -130,6 +141,7 @@ describe("a target that moved", patient, () => {
     expect(second?.verdict).toBe(d.prepared?.verdictDigest);
     expect(Date.parse(second?.expires ?? "")).toBeGreaterThan(Date.parse(first?.expires ?? ""));
     expect(repository.git("show", "fixed:src/money.js")).toMatch(/Math.round[\s\S]*theirs/);
+    await proves(id, repository);
   });
 
   it("and the verifier rejects the merge: refused; nobody asks until it slips", async () => {

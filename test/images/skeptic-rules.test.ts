@@ -277,6 +277,12 @@ const cases: Case[] = [
     says: /made from text/,
   },
   {
+    name: "a comment that Go's tools obey",
+    bad: { "cache.go": "package cache\n\n//go:linkname now runtime.nanotime\nfunc now() int64\n" },
+    good: { "cache.go": "package cache\n\n// go:generate is not used here.\nfunc now() int64 { return 0 }\n" },
+    says: /made from text/,
+  },
+  {
     name: "a function from base64",
     bad: { "a.js": "const s = Buffer.from('Y29uc29sZS5sb2coImhlbGxvIHdvcmxkIik7', 'base64').toString();\n" },
     good: { "a.js": "export const decode = (s) => Buffer.from(s, 'base64').toString();\n" },

@@ -214,6 +214,8 @@ export function hiddenCode({ files }) {
       )
         return !/\bdef\s+eval|function\s+eval/.test(bare);
       if (extension(file.path) === "py" && /(?<![.\w])exec\s*\(/.test(bare)) return true;
+      // Comments that the compiler obeys: they run programs, or reach past what a package shows.
+      if (extension(file.path) === "go" && /^\/\/go:(?:generate|linkname|cgo_\w+)\s/.test(text)) return true;
       if (
         /\b(?:atob|b64decode)\s*\(\s*["'`][A-Za-z0-9+/=_-]{24,}|\bfrom\(\s*["'`][A-Za-z0-9+/=_-]{24,}["'`]\s*,\s*["'`](?:base64|hex)/.test(
           text,
