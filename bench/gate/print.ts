@@ -11,10 +11,11 @@ import { type Cell, type Row, validVerdicts } from "./score.ts";
 
 const percent = (rate: number) => `${(rate * 100).toFixed(1)} %`;
 
-export function printMachine(cases: number, corpus: readonly CorpusRepository[], seconds: number): void {
+/** `seconds`: left out where nothing ran now. */
+export function printMachine(cases: number, corpus: readonly CorpusRepository[], seconds: number | undefined): void {
   const briefs = corpus.reduce((count, repository) => count + repository.briefs.length, 0);
   console.log(
-    `${cases} cases, ${corpus.length} repositories, ${briefs} briefs, in ${seconds.toFixed(0)} s on ${cpus().length} × ` +
+    `${cases} cases, ${corpus.length} repositories, ${briefs} briefs, ${seconds === undefined ? "measured before" : `in ${seconds.toFixed(0)} s`} on ${cpus().length} × ` +
       `${cpus()[0]?.model ?? "unknown"}, ${showSize(totalmem())}, kernel ${release()}, Node ${process.version}\n`,
   );
 }

@@ -1,8 +1,9 @@
 /**
  * `make gate-bench`: every case of the corpus through the real gate, under each judge. Ends with 1 where a goal is missed.
  *   --only REPOSITORY[/BRIEF[/CASE]]   --kind rule|semantic|good   --arm NAME (several times)   --without RULE   --json FILE   --list-rules
+ *   --join FILE (several times)   nothing is run: the figures of what earlier runs wrote with --json, put together
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { kindOf } from "../../test/gate-corpus/classes.ts";
 import { loadCorpus } from "../../test/gate-corpus/load.ts";
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     without: { type: "string" },
     json: { type: "string" },
     "list-rules": { type: "boolean" },
+    join: { type: "string", multiple: true },
   },
 });
 
@@ -66,30 +68,11 @@ function progress(measured: Measured, done: number, all: number): void {
 }
 
 const begun = performance.now();
-const rig = await openBenchRig(model?.cap);
-// Mounts and sandboxes go with it: the error takes its way through everybody who holds one.
-let stopped = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => {
-    stopped = true;
-    rig.stop();
-  });
-let measured: Measured[];
-try {
-  const verifiers = asked.flatMap((arm) => imageOf[arm] ?? []);
-  measured = await measureCases(selected, rig, { verifiers, model, without: values.without, onCase: progress });
-} catch (error) {
-  if (!stopped) throw error;
-  await rig.close();
-  console.error("stopped: nothing is left behind, and nothing was measured to its end");
-  process.exit(130);
-} finally {
-  await rig.close();
-}
+const measured = values.join ? values.join.flatMap(recorded) : await measure();
 const rows = rowsOf(measured, asked, values.without);
 const missed = missedGoals(measured, asked, values.without);
 const ablation = values.without === undefined ? ablate(measured) : undefined;
-printMachine(measured.length, corpus, (performance.now() - begun) / 1000);
+printMachine(measured.length, corpus, values.join ? undefined : (performance.now() - begun) / 1000);
 if (values.without !== undefined) console.log(`WITHOUT THE RULE ${values.without}\n`);
 printTable(rows, asked, notRun);
 printTimes(measured);
@@ -98,3 +81,30 @@ printGoals(missed);
 if (values.json !== undefined)
   writeFileSync(values.json, `${JSON.stringify({ rows, missed, without: values.without, measured }, null, 1)}\n`);
 process.exitCode = missed.length > 0 ? 1 : 0;
+
+/** What a run wrote with `--json`. */
+function recorded(file: string): Measured[] {
+  return (JSON.parse(readFileSync(file, "utf8")) as { measured: Measured[] }).measured;
+}
+
+async function measure(): Promise<Measured[]> {
+  const rig = await openBenchRig(model?.cap);
+  // Mounts and sandboxes go with it: the error takes its way through everybody who holds one.
+  let stopped = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      stopped = true;
+      rig.stop();
+    });
+  try {
+    const verifiers = asked.flatMap((arm) => imageOf[arm] ?? []);
+    return await measureCases(selected, rig, { verifiers, model, without: values.without, onCase: progress });
+  } catch (error) {
+    if (!stopped) throw error;
+    await rig.close();
+    console.error("stopped: nothing is left behind, and nothing was measured to its end");
+    process.exit(130);
+  } finally {
+    await rig.close();
+  }
+}
