@@ -4,6 +4,7 @@ import { closeSync, constants, fchownSync, mkdirSync, openSync, readFileSync, wr
 import { SallyportError } from "../domain/error.ts";
 import type { Policy, TestCommands } from "../domain/policy.ts";
 import type { TestRun } from "../domain/test-report.ts";
+import { pathMatcher } from "../policy/paths.ts";
 import { sandboxOwner } from "../sandbox/engine.ts";
 import { baseEnvironment } from "../sandbox/hardening.ts";
 import type { RunRole } from "../sandbox/role-run.ts";
@@ -18,11 +19,12 @@ import {
 } from "../worktree/safe-open.ts";
 import { believe, type FoundReport } from "./believe.ts";
 import { type TreePlace, withCleanTree } from "./clean-tree.ts";
-import { type PlantedFile, plantedTests, plantFolders } from "./plant.ts";
-import { printable } from "./printable.ts";
+import { type Plant, type PlantedFile, plantedTests, plantFolders } from "./plant.ts";
+import { cut, printable } from "./printable.ts";
 import type { ReportForm } from "./reports/form.ts";
 import { readReport } from "./reports/read-report.ts";
 import { runnerOf } from "./runners/known.ts";
+import { watchEvidence } from "./untouched.ts";
 
 /** What the tester needs of one delegation. */
 export interface TesterContext {
@@ -104,6 +106,9 @@ export async function runOnce(
       const nothing = { exit: null, ended: "failed" as const, milliseconds: 0, tests: {}, green: false, tail: "" };
       return { run: { tree, ...nothing, forged: unplanted }, live: [] };
     }
+    const isEvidence = pathMatcher(commands.evidence);
+    const planted = plant?.files.map(({ path }) => path) ?? [];
+    const touched = watchEvidence(workspace.target, [...source.paths.filter((path) => isEvidence(path)), ...planted]);
     const at = (file: Buffer) => `/workspace/${folder}/${file.toString()}`;
     const result = await context.runRole({
       delegation: context.delegation,
@@ -132,6 +137,7 @@ export async function runOnce(
       { ended, exit: result.exit, report, plant, ...(planting.optional ? { optional: planting.optional } : {}) },
       context.breaks,
     );
+    const rewritten = ended === "exit" ? touched() : undefined;
     const coverage = commands.coverage ? readFile(workspace.target, folder, coverageName) : undefined;
     return {
       run: {
@@ -140,6 +146,9 @@ export async function runOnce(
         ended,
         milliseconds: result.milliseconds,
         ...believed,
+        ...(rewritten === undefined || believed.forged !== undefined
+          ? {}
+          : { green: false, forged: changed(rewritten, plant) }),
         tail: printable(result.output.tail.subarray(-tailLimit)),
       },
       live,
@@ -147,6 +156,12 @@ export async function runOnce(
     };
   });
 }
+
+/** What was changed: a file of the host's own is not named to whoever might look for it. */
+const changed = (path: string, plant: Plant | undefined) =>
+  plant?.files.some((file) => file.path === path)
+    ? "it changed a test that the host planted"
+    : `it changed ${cut(printable(path), 300)} while the tests ran`;
 
 /** A source file that is read for the language of what is planted is no larger, in bytes. */
 const sourceLimit = 4 * 1024 * 1024;

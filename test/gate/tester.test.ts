@@ -140,6 +140,13 @@ describe("tests that are made to pass (V1)", () => {
     expect(reasons(found)).toEqual(expected);
   });
 
+  test("a run that rewrites evidence while it is used is not believed; one that writes beside it is", async () => {
+    const write = (path: string) =>
+      `import { appendFileSync } from "node:fs";\nif (process.env.NODE_TEST_CONTEXT) appendFileSync("${path}", "// seen\\n");\n${good}`;
+    expect(reasons(await report({ "src/sum.mjs": write("test/sum.test.mjs") }))).toEqual(["tests-forged"]);
+    expect(reasons(await report({ "src/sum.mjs": write("test/log.txt") }))).toEqual([]);
+  });
+
   test("a test file that kills the runner leaves no report that is believed", async () => {
     const killer = 'import { test } from "node:test";\nprocess.kill(process.ppid, "SIGKILL");\ntest("x", () => {});\n';
     const found = await report({ "src/sum.mjs": good, "test/kill.test.mjs": killer });
