@@ -34,7 +34,7 @@ export interface MeasureOptions {
   onCase?: (measured: Measured, done: number, all: number) => void;
 }
 
-/** Measures the cases. A failure of the host's own ends the whole with its error. */
+/** Measures the cases. A failure of the host's own, twice on one case, ends the whole with its error. */
 export async function measureCases(
   selected: readonly Selected[],
   tools: BenchTools,
@@ -51,7 +51,13 @@ export async function measureCases(
         const [index, { repository, brief, one }] = next;
         const place = places.get(repository);
         if (!place) throw new Error(`${repository.id} was not opened`);
-        const measured = await measureCase(place, brief, one, tools, options);
+        const measure = () => measureCase(place, brief, one, tools, options);
+        // A fault of the host's own says nothing about the case: asked once more, as the host makes a next attempt.
+        const measured = await measure().catch((error: unknown) => {
+          if (tools.signal.aborted) throw error;
+          console.error(`${one.name} again: ${error instanceof Error ? error.message : String(error)}`);
+          return measure();
+        });
         results[index] = measured;
         options.onCase?.(measured, results.filter(Boolean).length, selected.length);
       }
