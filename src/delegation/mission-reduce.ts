@@ -1,20 +1,13 @@
 /** The fold of missions: from one mission's record and the next event to the next record. Strict about order, and pure. */
-import { SallyportError } from "../domain/error.ts";
 import type { EventType } from "../domain/event.ts";
 import type { PlannerPurpose } from "../domain/mission.ts";
 import type { MissionRecord, MissionView, PlannerTurn } from "../domain/mission-record.ts";
 import { type PlanView, restingPlanStates } from "../domain/plan-record.ts";
-import type { Dated } from "./reduce.ts";
+import { type Dated, refuse } from "./refuse-event.ts";
 import { withReservation, withSettlement } from "./spend.ts";
 
 /** Events that nothing may follow: the mission has its report, or its end. */
 const last: ReadonlySet<EventType> = new Set<EventType>(["mission.reported", "mission.ended"]);
-
-function refuse(event: Dated, found: string): never {
-  throw new SallyportError("state-refused", `${event.type} is not possible now: ${event.delegation} is ${found}`, {
-    next: "Look at it: `sallyport show ID`.",
-  });
-}
 
 function withTurn(record: MissionRecord, number: number | undefined, change: (turn: PlannerTurn) => PlannerTurn) {
   return record.turns.map((turn) => (turn.number === number ? change(turn) : turn));

@@ -2,10 +2,9 @@
  * The fold of plans: from one plan's record and the next event to the next record. As strict about order as the fold of
  * delegations: an event that the state does not allow is refused before it is written. Pure.
  */
-import { SallyportError } from "../domain/error.ts";
 import type { EventData, EventType } from "../domain/event.ts";
 import type { PlanRecord, PlanState } from "../domain/plan-record.ts";
-import type { Dated } from "./reduce.ts";
+import { type Dated, refuse } from "./refuse-event.ts";
 
 /** From which states an event may come. What is not listed changes no plan. */
 const allowedFrom: Partial<Record<EventType, readonly PlanState[]>> = {
@@ -17,14 +16,6 @@ const allowedFrom: Partial<Record<EventType, readonly PlanState[]>> = {
   "plan.landed": ["approved"],
   "plan.discarded": ["running", "approved", "rejected", "stuck", "over-budget", "failed"],
 };
-
-function refuse(event: Dated, found: string): never {
-  throw new SallyportError(
-    "state-refused",
-    `${event.type} is not possible now: ${event.delegation ?? "no plan"} is ${found}`,
-    { next: "Look at it: `sallyport show ID`." },
-  );
-}
 
 /** The record after an event. Throws `state-refused` where the event cannot follow. */
 export function stepPlan(record: PlanRecord | undefined, event: Dated): PlanRecord | undefined {

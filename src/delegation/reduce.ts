@@ -4,22 +4,14 @@
  * refused before it is written (ATTACKS V7).
  */
 import { candidatesOf } from "../domain/brief.ts";
-import {
-  type ActionRun,
-  type Attempt,
-  type Delegation,
-  endStates,
-  type PreparedLanding,
-  type State,
-} from "../domain/delegation.ts";
-import { SallyportError } from "../domain/error.ts";
-import type { Event, EventData, EventType } from "../domain/event.ts";
+import { type Attempt, type Delegation, endStates, type State } from "../domain/delegation.ts";
+import type { EventData, EventType } from "../domain/event.ts";
+import { stepAction } from "./reduce-action.ts";
+import { approvedBy, checkApproved, stepLanding, withoutLanding } from "./reduce-landing.ts";
+import { type Dated, refuse } from "./refuse-event.ts";
 import { withReservation, withSettlement } from "./spend.ts";
 
 export type Delegations = ReadonlyMap<string, Delegation>;
-
-/** An event with the time that its ledger line has. */
-export type Dated = Event & { time: string };
 
 /** From which states an event may come. What is not listed changes no state and may come at any time. */
 const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
@@ -53,16 +45,6 @@ const allowedFrom: Partial<Record<EventType, readonly State[]>> = {
   "delegation.bisected": ["preparing"],
   "delegation.failed": ["accepted", "preparing", "executing", "collecting", "testing", "verifying"],
 };
-
-function refuse(event: Event, found: string): never {
-  throw new SallyportError(
-    "state-refused",
-    `${event.type} is not possible now: ${event.delegation ?? "no delegation"} is ${found}`,
-    {
-      next: "Look at it: `sallyport show ID`.",
-    },
-  );
-}
 
 function withAttempt(record: Delegation, change: Partial<Attempt>): Attempt[] {
   return record.attempts.map((attempt, index) =>
@@ -174,76 +156,17 @@ export function step(record: Delegation | undefined, event: Dated): Delegation |
       checkApproved(record, event);
       return { ...withoutLanding(to("approved")), ...approvedBy(record, event.data) };
     case "landing.asked":
-      if (record.asked) refuse(event, `to be landed on ${record.asked.ref} already`);
-      return { ...next, asked: event.data };
-    case "landing.refused": {
-      const { asked, ...rest } = next;
-      if (!asked) refuse(event, "not asked for");
-      return rest;
-    }
+    case "landing.refused":
     case "landing.merged":
-      if (record.intent || record.preparing) refuse(event, "landing already");
-      return { ...next, preparing: event.data };
     case "landing.tested":
-      if (!record.preparing || record.preparing.report) refuse(event, "without a merge to be tested");
-      return {
-        ...next,
-        preparing: { ...record.preparing, report: event.data.report, reportDigest: event.data.digest },
-      };
-    case "landing.verified": {
-      const { preparing } = record;
-      // The first valid one counts here too; and nobody is asked about what was not tested.
-      if (!preparing?.verify || !preparing.report || preparing.verdict) refuse(event, "without a merge to be verified");
-      return {
-        ...next,
-        preparing: {
-          ...preparing,
-          verdict: event.data.verdict,
-          verdictDigest: event.data.digest,
-          ...(event.data.panel ? { panel: event.data.panel } : {}),
-        },
-      };
-    }
-    case "landing.intended": {
-      const { approval, ref } = event.data;
-      // A brief of a plan lands with the whole, or not at all.
-      if (record.plan?.brief) refuse(event, `a part of ${record.plan.id}`);
-      if (record.intent || record.preparing) refuse(event, "landing already");
-      if (approval !== record.approval?.digest || ref !== record.approval.predicate.ref) {
-        refuse(event, "approved for something else");
-      }
-      return { ...next, intent: event.data };
-    }
-    case "landing.abandoned": {
-      const { intent, preparing, ...rest } = next;
-      if (!intent && !preparing) refuse(event, "not landing");
-      if (!preparing || !event.data.rejected) return rest;
-      const { onto, tree } = preparing;
-      return {
-        ...rest,
-        refusedMerges: [...(record.refusedMerges ?? []), { onto, tree, reason: event.data.reason }],
-      };
-    }
-    case "delegation.landed": {
-      const { intent, asked: _, ...rest } = next;
-      const { commit, ref, approval } = event.data;
-      if (!intent || intent.commit !== commit || intent.ref !== ref || intent.approval !== approval) {
-        refuse(event, "landing something else");
-      }
-      return { ...rest, state: "landed", landed: event.data };
-    }
+    case "landing.verified":
+    case "landing.intended":
+    case "landing.abandoned":
+    case "delegation.landed":
+      return stepLanding(record, next, event);
     case "action.intended":
-      checkAction(record, event);
-      return { ...next, actions: [...(record.actions ?? []), { ...event.data, intended: event.time }] };
-    case "action.ended": {
-      const { action, run, outcome, exit, message } = event.data;
-      const isOpen = (one: ActionRun) => one.action === action && one.run === run && one.outcome === undefined;
-      if (!record.actions?.some(isOpen)) refuse(event, "not doing that");
-      return {
-        ...next,
-        actions: record.actions.map((one) => (isOpen(one) ? { ...one, outcome, exit, message } : one)),
-      };
-    }
+    case "action.ended":
+      return stepAction(record, next, event);
     case "delegation.rejected":
       return to(event.data.hard ? "rejected-hard" : "rejected", { reason: event.data.message });
     case "delegation.stuck":
@@ -311,80 +234,6 @@ function withModel(record: Delegation, { role, attempt, model }: EventData<"budg
   if (current.model === undefined) return withAttempt(record, { model });
   if (current.model === model || current.others?.includes(model)) return record.attempts;
   return withAttempt(record, { others: [...(current.others ?? []), model] });
-}
-
-/** An approval is of the attempt that was verified last, says so in every field known here, and comes once. */
-function checkApproved(record: Delegation, event: Dated & { type: "delegation.approved" }): void {
-  const { predicate, digest } = event.data;
-  const current = record.attempts.at(-1);
-  if (!current?.verdict || !current.proposal || !current.report || current.rejection || current.failure) {
-    refuse(event, `${record.state} without a verdict`);
-  }
-  if (current.verdict.decision !== "approve") refuse(event, `verified as ${current.verdict.decision}`);
-  const { preparing } = record;
-  const approvals = (current.panel ?? []).filter((one) => one.verdict.decision === "approve").length;
-  if (record.panel && approvals < (record.policy.verifier.panel?.approve ?? record.panel.length)) {
-    refuse(event, `approved by ${approvals} of its panel`);
-  }
-  const said = [predicate.delegation, predicate.attempt, predicate.repository, predicate.base, predicate.tree];
-  const known = [record.id, current.number, record.repository];
-  known.push(...(preparing ? [preparing.onto, preparing.tree] : [record.base, current.proposal.tree]));
-  if (said.some((value, index) => value !== known[index])) refuse(event, "not what is approved");
-  if (record.state === "verifying") return;
-  // Carried over to another target, or to one that moved: it names the one it takes the place of, and not while that is used.
-  if (record.intent) refuse(event, "landing");
-  if (predicate.replaces !== record.approval?.digest || digest === predicate.replaces) {
-    refuse(event, "approved already");
-  }
-  if (preparing) checkPrepared(event, preparing, current.verdictDigest);
-}
-
-/** A merge is approved as it was tested; with the old verdict only where the verifier need not be asked again. */
-function checkPrepared(
-  event: Dated & { type: "delegation.approved" },
-  preparing: PreparedLanding,
-  carried: string | undefined,
-): void {
-  const { predicate } = event.data;
-  const { ref, patch, reportDigest, verify, verdict, verdictDigest } = preparing;
-  if (!reportDigest) refuse(event, "merged, and not tested");
-  if (verify && verdict?.decision !== "approve") refuse(event, "merged, and not verified");
-  const said = [predicate.ref, predicate.patch, predicate.testReport, predicate.verdict];
-  const known = [ref, patch, reportDigest, verify ? verdictDigest : carried];
-  if (said.some((value, index) => value !== known[index])) refuse(event, "not what was merged and tested");
-}
-
-/** An action is the policy's, in its time, under the approval that counts, one run at a time; a second one is somebody's word. */
-function checkAction(record: Delegation, event: Dated & { type: "action.intended" }): void {
-  const { action: name, run, approval, again } = event.data;
-  const action = Object.hasOwn(record.policy.actions ?? {}, name) ? record.policy.actions?.[name] : undefined;
-  if (!action) refuse(event, `without an action ${name}`);
-  if (record.plan?.brief) refuse(event, `a part of ${record.plan.id}`);
-  if (action.on === "landed" && record.state !== "landed") refuse(event, "not landed");
-  if (record.intent || record.asked) refuse(event, "landing");
-  if (approval !== record.approval?.digest) refuse(event, "approved otherwise");
-  const before = (record.actions ?? []).filter((one) => one.action === name);
-  if (run !== before.length + 1) refuse(event, `at run ${before.length} of ${name}`);
-  if (before.some((one) => one.outcome === undefined)) refuse(event, `doing ${name}`);
-  if (!again && before.some((one) => one.approval === approval)) refuse(event, `done with ${name}`);
-}
-
-/** What an approval changes: it is the last of its chain, and about the merge that was prepared, if one was. */
-function approvedBy(record: Delegation, data: EventData<"delegation.approved">): Partial<Delegation> {
-  const { ref, base, verdict, issued, expires, replaces } = data.predicate;
-  const step = { digest: data.digest, ref, base, verdict, issued, expires, ...(replaces ? { replaces } : {}) };
-  return {
-    approval: data,
-    approvals: [...(record.approvals ?? []), step],
-    ...(record.preparing ? { prepared: record.preparing } : {}),
-    ...(record.asked ? { asked: record.asked } : {}),
-  };
-}
-
-/** A record without what belongs to a landing under way. */
-function withoutLanding(record: Delegation): Delegation {
-  const { preparing: _, prepared: __, asked: ___, ...rest } = record;
-  return rest;
 }
 
 /** The map of all delegations after an event; the map itself is changed in place by the one who owns it. */

@@ -5,32 +5,19 @@
 import { z } from "zod";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
-import { canaryCaseId, canaryLabel, canarySeed } from "./canary.ts";
-import {
-  canaryId,
-  delegationId,
-  imageDigest,
-  missionId,
-  objectId,
-  planId,
-  role,
-  sha256,
-  shortName,
-  subjectId,
-} from "./identity.ts";
+import { gateEvents } from "./event-gate.ts";
+import { sandbox, sandboxEnd, sandboxEvents } from "./event-sandbox.ts";
+import { imageDigest, missionId, objectId, planId, sha256, shortName, subjectId } from "./identity.ts";
 import { missionEnd, missionText, permittedNames, plannerPurpose } from "./mission.ts";
-import { modelUsage } from "./model.ts";
+
 import { planBriefId, planEnd, planFinding, planPart, settledPlan } from "./plan.ts";
 import { policy } from "./policy.ts";
-import { finding, rejectionReason } from "./rejection.ts";
+import { finding } from "./rejection.ts";
 import { stuckDetector, stuckSeen } from "./stuck.ts";
 import { testReport } from "./test-report.ts";
 import { verdict } from "./verdict.ts";
 
 const attempt = z.number().int().positive();
-const sandbox = z.string().regex(/^s-[a-z2-7]{16}$/);
-const reservation = z.string().regex(/^r-[a-z2-7]{16}$/);
-const amount = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 /** Where a brief names several executors: each with its image. */
 const candidates = z
   .array(z.strictObject({ executor: shortName, image: imageDigest }))
@@ -67,15 +54,6 @@ const accepted = z.strictObject({
 const admitted = accepted.omit({ base: true, plan: true, idempotency: true });
 export type Admitted = z.infer<typeof admitted>;
 
-/** What a canary's event says of it: enough to tell the gate's error rates from these lines alone. */
-const canaryTurn = {
-  case: canaryCaseId,
-  label: canaryLabel,
-  harness: shortName,
-  image: imageDigest,
-  policy: shortName,
-};
-
 /** A proposal: the tree that the host built out of a layer, in quarantine, with its patch. */
 export const proposal = z.strictObject({
   attempt,
@@ -88,17 +66,8 @@ export const proposal = z.strictObject({
 });
 export type Proposal = z.infer<typeof proposal>;
 
-export const sandboxEnd = z.enum([
-  "exit",
-  "timeout",
-  "output",
-  "memory",
-  "stopped",
-  "gateway-lost",
-  "budget",
-  "failed",
-]);
 export type SandboxEnd = z.infer<typeof sandboxEnd>;
+export { sandboxEnd };
 
 export const events = {
   "host.started": z.strictObject({ version: z.string(), keyid: z.string(), pid: z.number().int() }),
@@ -230,31 +199,6 @@ export const events = {
 
   "delegation.held": z.strictObject({ attempt, reason: z.string().max(4000) }),
   "delegation.released": z.strictObject({ attempt }),
-  "canary.started": z.strictObject({
-    ...canaryTurn,
-    seed: canarySeed,
-    trigger: z.enum(["rate", "operator"]).describe("Drawn after a real verdict, or asked for."),
-    after: delegationId.optional().describe("The delegation whose verdict it was drawn after."),
-    question: sha256,
-    patch: sha256,
-    report: sha256,
-  }),
-  "canary.judged": z.strictObject({
-    ...canaryTurn,
-    approved: z.boolean().describe("What the host made of the verdict, by the rules for a real one."),
-    hard: z.boolean(),
-    reasons: z.array(rejectionReason).max(100),
-    verdict: verdict.optional().describe("Left out where there was none: then it is a rejection."),
-    digest: sha256.optional(),
-  }),
-  "canary.failed": z.strictObject({ ...canaryTurn, code: z.string(), message: z.string().max(4000) }),
-  "gate.closed": z.strictObject({
-    by: z.string().max(200).describe("`calibration`, or the operator who closed it."),
-    reason: z.string().max(4000),
-    canary: canaryId.optional().describe("The known-bad change that was approved."),
-  }),
-  "gate.opened": z.strictObject({ by: z.string().max(200), reason: z.string().min(1).max(4000) }),
-
   "plan.accepted": z.strictObject({
     repository: z.string(),
     base: objectId,
@@ -309,86 +253,8 @@ export const events = {
   "mission.reported": z.strictObject({ by: z.enum(["planner", "host"]), text: z.string().max(40_000) }),
   "mission.ended": z.strictObject({ state: missionEnd, message: z.string().max(8000) }),
 
-  "sandbox.started": z.strictObject({
-    sandbox,
-    attempt,
-    role,
-    purpose: z.string().max(100),
-    image: imageDigest,
-    engine: z.string(),
-    controls: z.record(z.string(), z.unknown()),
-  }),
-  "sandbox.wrote": z.strictObject({
-    sandbox,
-    files: z.number().int(),
-    bytes: z.number().int(),
-    paths: z.array(z.string()).max(200),
-  }),
-  "sandbox.ended": z.strictObject({
-    sandbox,
-    end: sandboxEnd,
-    exit: z.number().int().nullable(),
-    milliseconds: z.number().int(),
-    output: z.strictObject({ bytes: z.number().int(), digest: sha256, kept: z.number().int() }),
-  }),
-  request: z.strictObject({
-    sandbox,
-    method: z.string(),
-    url: z.string(),
-    upgrade: z.literal("websocket").optional().describe("It asked to become a WebSocket, whatever became of it."),
-    decision: z.enum(["allow", "deny"]),
-    code: z.string(),
-    rule: z.string(),
-    status: z.number().int().optional(),
-    sent: z.number().int(),
-    received: z.number().int(),
-    milliseconds: z.number().int(),
-    address: z.string().optional(),
-    secret: z.string().optional().describe("The name of the secret that was put in; never a value."),
-  }),
-  "budget.reserved": z.strictObject({
-    sandbox,
-    role,
-    attempt,
-    reservation,
-    route: shortName,
-    model: z.string().max(128),
-    accounts: z.array(z.string().max(200)).max(10).describe("What it counts on."),
-    tokens: amount.describe("The worst case: all that the request can come to."),
-    microusd: amount,
-    list: amount.describe("The worst case at the list price; more than `microusd` where a subscription pays."),
-    body: sha256.optional().describe("Of the request's body, as the harness sent it."),
-  }),
-  "budget.settled": z.strictObject({
-    sandbox,
-    role,
-    attempt,
-    reservation,
-    model: z.string().max(128).describe("As the provider named it."),
-    usage: modelUsage.optional().describe("Absent where it is not known: then the reservation is kept."),
-    tokens: amount,
-    microusd: amount,
-    list: amount,
-    exact: z.boolean(),
-    why: z.string().max(200).optional().describe("Why it is not exact, or what was unusual."),
-  }),
-  "budget.noted": z.strictObject({
-    sandbox,
-    role,
-    attempt,
-    share: z.number().int().min(1).max(100).describe("Of a hundred, how much is spent."),
-    text: z.string().max(1000).describe("What the harness was told."),
-  }),
-  "budget.refused": z.strictObject({
-    sandbox,
-    role,
-    attempt,
-    route: shortName,
-    model: z.string().max(128),
-    code: z.string().max(64),
-    what: z.string().max(500),
-  }),
-  verb: z.strictObject({ sandbox, verb: z.string(), status: z.number().int(), text: z.string().max(4000).optional() }),
+  ...gateEvents,
+  ...sandboxEvents,
 } as const;
 
 export type EventType = keyof typeof events;

@@ -5,9 +5,6 @@
 import { type BigIntStats, lstatSync } from "node:fs";
 import { join } from "node:path";
 
-/** Files that are looked at, at most: a tree with more of them is looked at in part. */
-const mostFiles = 20_000;
-
 type Seen = string | undefined;
 
 function look(target: string, path: string): Seen {
@@ -26,6 +23,6 @@ function look(target: string, path: string): Seen {
  * Looks only: a path that leads elsewhere by then is not followed to its content.
  */
 export function watchEvidence(target: string, paths: readonly string[]): () => string | undefined {
-  const before = new Map(paths.slice(0, mostFiles).map((path) => [path, look(target, path)]));
+  const before = new Map(paths.map((path) => [path, look(target, path)]));
   return () => [...before].find(([path, seen]) => look(target, path) !== seen)?.[0];
 }

@@ -87,11 +87,11 @@ export function openCalibration(parts: Parts): Calibration {
         void sayClosed();
     }
     if (ended || entry.type !== "verdict.received" || !entry.delegation?.startsWith("d-")) return;
-    // The kernel's randomness: who is judged cannot foretell when.
     const { member } = entry.data;
     // The word of a panel's whole is no verifier's.
     const judges = judgesOf(store.record(entry.delegation));
     const who = member ?? (judges.length === 1 ? judges[0] : undefined);
+    // The kernel's randomness: who is judged cannot foretell when.
     if (who && randomInt(2 ** 40) / 2 ** 40 < config.rate)
       void drawAfter(entry.delegation, who).catch((error: unknown) =>
         log.error({ err: error }, "a canary was not drawn"),

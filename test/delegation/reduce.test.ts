@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Dated, isUnfinished, step } from "../../src/delegation/reduce.ts";
+import { isUnfinished, step } from "../../src/delegation/reduce.ts";
+import type { Dated } from "../../src/delegation/refuse-event.ts";
 import { type Delegation, endStates, type State, states } from "../../src/domain/delegation.ts";
 import type { Event, EventType } from "../../src/domain/event.ts";
 import { approval, digest, oid, policyOf, reportOf } from "../gate/samples.ts";
