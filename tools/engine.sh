@@ -12,6 +12,7 @@ need git git
 need mkfs.ext4 e2fsprogs
 need losetup mount
 need setpriv util-linux
+need accton acct
 
 engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
