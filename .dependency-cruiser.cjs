@@ -70,7 +70,7 @@ module.exports = {
       from: { path: "^src/console/(app|view)/" },
       to: {
         path: "^src/",
-        pathNot: "^src/(console/(app|view)/|domain/show-amount\\.ts$|gate/show-text\\.ts$)",
+        pathNot: "^src/(console/(app/|view/|console\\.css)|domain/show-amount\\.ts$|gate/show-text\\.ts$)",
         dependencyTypesNot: ["type-only"],
       },
     },

@@ -15,7 +15,7 @@ setup: node_modules/.setup ## Install the libraries (npm ci) and bundle the cons
 setup: dist/console/bundle/.built
 
 # The console's pages: bundled again when their sources changed (a second).
-dist/console/bundle/.built: node_modules/.setup tools/build-console.ts $(shell find src/console/app src/console/view -type f) src/domain/show-amount.ts src/gate/show-text.ts
+dist/console/bundle/.built: node_modules/.setup tools/build-console.ts $(shell find src/console/app src/console/view -type f) src/console/console.css src/domain/show-amount.ts src/gate/show-text.ts
 	@node tools/build-console.ts
 
 node_modules/.setup: package.json package-lock.json

@@ -32,6 +32,7 @@ try {
       outDir: fresh,
       emptyOutDir: true,
       target: "es2024",
+      cssTarget: ["chrome123", "firefox120", "safari17.5"],
       // The policy of the pages allows no inline script, style or data: URL.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
@@ -46,6 +47,7 @@ try {
       outDir: fresh,
       emptyOutDir: false,
       target: "node24",
+      cssTarget: ["chrome123", "firefox120", "safari17.5"],
       rollupOptions: { output: { entryFileNames: "report.js" } },
     },
   });

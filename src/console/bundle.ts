@@ -34,7 +34,11 @@ const missing = (cause: unknown) =>
 export async function readBundle(directory = built): Promise<Bundle> {
   try {
     const files = new Map<string, PageFile>();
-    files.set("", { type: types[".html"] ?? "", bytes: await readFile(join(directory, "index.html")), immutable: false });
+    files.set("", {
+      type: types[".html"] ?? "",
+      bytes: await readFile(join(directory, "index.html")),
+      immutable: false,
+    });
     for (const name of await readdir(join(directory, "assets"))) {
       const type = types[extname(name)];
       if (type === undefined) continue;

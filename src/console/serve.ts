@@ -115,7 +115,10 @@ function refuse(response: ServerResponse, { status, message }: Refusal): void {
 
 function sendFile(bundle: Bundle, path: string, response: ServerResponse): void {
   const file = bundle.get(path);
-  if (!file) return refuse(response, notHere);
+  if (!file) {
+    refuse(response, notHere);
+    return;
+  }
   response.writeHead(200, {
     ...pageHeaders,
     "content-type": file.type,
