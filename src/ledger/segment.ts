@@ -39,8 +39,8 @@ export interface RawLine {
   whole: boolean;
 }
 
-/** The lines of a file up to `end` bytes (left out: as long as it is now). Links are not followed. */
-export async function* readLines(path: string, end?: number): AsyncGenerator<RawLine> {
+/** The lines of a file from `start` up to `end` bytes (left out: as long as it is now). Links are not followed. */
+export async function* readLines(path: string, end?: number, start = 0): AsyncGenerator<RawLine> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = await handle.stat();
@@ -50,25 +50,25 @@ export async function* readLines(path: string, end?: number): AsyncGenerator<Raw
     const chunk = Buffer.allocUnsafe(chunkBytes);
     let kept: Buffer[] = [];
     let keptBytes = 0;
-    let position = 0;
+    let position = start;
     while (position < limit) {
       const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, limit - position), position);
       if (bytesRead === 0) break;
-      let start = 0;
+      let first = 0;
       for (
         let newline = chunk.indexOf(10, 0);
         newline >= 0 && newline < bytesRead;
-        newline = chunk.indexOf(10, start)
+        newline = chunk.indexOf(10, first)
       ) {
-        const bytes = Buffer.concat([...kept, chunk.subarray(start, newline)]);
-        yield { bytes, offset: position + start - keptBytes, whole: true };
+        const bytes = Buffer.concat([...kept, chunk.subarray(first, newline)]);
+        yield { bytes, offset: position + first - keptBytes, whole: true };
         kept = [];
         keptBytes = 0;
-        start = newline + 1;
+        first = newline + 1;
       }
-      if (start < bytesRead) {
-        kept.push(Buffer.from(chunk.subarray(start, bytesRead)));
-        keptBytes += bytesRead - start;
+      if (first < bytesRead) {
+        kept.push(Buffer.from(chunk.subarray(first, bytesRead)));
+        keptBytes += bytesRead - first;
         if (keptBytes > lineBytesMax) {
           throw new SallyportError("ledger-broken", `${path} holds a line of more than ${lineBytesMax} bytes`, {
             next: "Restore it from a copy.",
