@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../src/cli/client.ts";
 import { follow, readBrief } from "../src/cli/delegate.ts";
-import { narrate } from "../src/cli/narrate.ts";
+import { narrate } from "../src/host/narrate.ts";
 import type { Delegation } from "../src/domain/delegation.ts";
 import type { Entry } from "../src/domain/event.ts";
 import { stateDirectory } from "../src/host/state-directory.ts";

@@ -8,11 +8,11 @@ import { brief as briefSchema, type Criterion } from "../domain/brief.ts";
 import { type Delegation, restingStates, stateExitCode } from "../domain/delegation.ts";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
+import { narrate } from "../host/narrate.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { checkSource, parseSource, readText } from "../policy/document.ts";
 import { call, lines } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
-import { narrate } from "./narrate.ts";
 import { ticker } from "./ticker.ts";
 
 interface Options {

@@ -1,7 +1,7 @@
 /** A ledger entry as it is printed: one line that nothing in it can forge a second of. */
 import type { Entry } from "../domain/event.ts";
 import { visibleLine } from "../domain/visible.ts";
-import { narrate } from "./narrate.ts";
+import { narrate } from "../host/narrate.ts";
 
 const indent = " ".repeat(8);
 

@@ -12,6 +12,7 @@ import type { Entry } from "../domain/event.ts";
 import { type Plan, type PlanFinding, plan as planSchema } from "../domain/plan.ts";
 import { type PlanView, planExitCode, restingPlanStates } from "../domain/plan-record.ts";
 import { loadConfig, policyDirectories } from "../host/config.ts";
+import { narrate } from "../host/narrate.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { checkSource, parseSource, readText, type Source } from "../policy/document.ts";
 import { loadPolicy } from "../policy/load.ts";
@@ -20,7 +21,6 @@ import { openQuarantine } from "../worktree/quarantine.ts";
 import { call, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say, table } from "./context.ts";
 import { readCheckFiles } from "./delegate.ts";
-import { narrate } from "./narrate.ts";
 import { describePlan, showPlan } from "./plan-show.ts";
 import { ticker } from "./ticker.ts";
 

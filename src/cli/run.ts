@@ -4,11 +4,11 @@ import type { Command } from "commander";
 import type { Entry } from "../domain/event.ts";
 import { type MissionView, missionExitCode } from "../domain/mission-record.ts";
 import type { PlanView } from "../domain/plan-record.ts";
+import { narrate } from "../host/narrate.ts";
 import { call, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 import { costOf, describeCost } from "./cost.ts";
 import { describeMission } from "./mission-show.ts";
-import { narrate } from "./narrate.ts";
 import { narrateIn } from "./plan.ts";
 import { ticker } from "./ticker.ts";
 
