@@ -6,7 +6,6 @@ import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { judgesOf } from "../gate/panel.ts";
-import { narrate } from "../host/narrate.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
 import { describeCost } from "./cost.ts";
