@@ -1,6 +1,7 @@
 /** What every command shares: the global options, how it prints, and how it ends. */
 import { Command } from "commander";
 import { asSallyportError, exitCode } from "../domain/error.ts";
+import { visible, visibleJson } from "../domain/visible.ts";
 import { type StateDirectory, stateDirectory } from "../host/state-directory.ts";
 
 export interface Globals {
@@ -64,9 +65,9 @@ export function explain(thrown: unknown, json: boolean): number {
   return error.exitCode;
 }
 
-/** JSON, for machines. */
+/** JSON, for machines; on a terminal it is as harmless. */
 export function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${visibleJson(JSON.stringify(value, null, 2))}\n`);
 }
 
 /** A line for people. Whatever it quotes cannot move the cursor or turn the text around. */
@@ -75,9 +76,7 @@ export function say(line: string): void {
 }
 
 /** Text with control and bidi characters shown as escapes; newlines and tabs stay. */
-export function safe(text: string): string {
-  return text.replace(/[^\P{C}\n\t]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
-}
+export const safe = visible;
 
 /** Rows as columns that fit. */
 export function table(rows: string[][]): string {

@@ -6,10 +6,10 @@ import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { judgesOf } from "../gate/panel.ts";
-import { narrate } from "../host/narrate.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
 import { describeCost } from "./cost.ts";
+import { told } from "./entry-line.ts";
 import { showMission } from "./mission-show.ts";
 import { showPlan } from "./plan-show.ts";
 
@@ -125,7 +125,7 @@ async function log({ state, json }: Globals, id: string, options: { follow?: boo
   const path = `${pathOf(id)}/log?follow=${options.follow === true}`;
   for await (const entry of lines<Entry>(state, path)) {
     if (json) process.stdout.write(`${JSON.stringify(entry)}\n`);
-    else say(`${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${narrate(entry)}`);
+    else say(`${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${told(entry)}`);
   }
   return done;
 }
