@@ -2,6 +2,10 @@
 import { Command } from "commander";
 import { asSallyportError, exitCode } from "../domain/error.ts";
 import { type StateDirectory, stateDirectory } from "../host/state-directory.ts";
+import { type Line, render } from "./terminal.ts";
+
+export { table } from "./table.ts";
+export { safe } from "./terminal.ts";
 
 export interface Globals {
   json: boolean;
@@ -50,16 +54,20 @@ export function action<A extends unknown[]>(
   };
 }
 
-/** Prints an error: what was found, where, and what to do. Returns the exit code. */
+/** Prints an error: what was found, where, what to do, and its code. Returns the exit code. */
 export function explain(thrown: unknown, json: boolean): number {
   const error = asSallyportError(thrown);
   if (json) print({ error });
   else {
-    process.stderr.write(`sallyport: ${safe(error.message)}\n`);
-    if (error.next) process.stderr.write(`  next: ${safe(error.next)}\n`);
-    process.stderr.write(`  code: ${error.code}${error.at ? ` at ${safe(error.at)}` : ""}\n`);
-    if (error.code === "internal" && error.cause instanceof Error)
-      process.stderr.write(`${safe(error.cause.stack ?? "")}\n`);
+    const lines: Line[] = [[["error: ", "bad"], error.message.trimEnd()]];
+    if (error.at) lines.push([["  at ", "dim"], error.at]);
+    if (error.next) lines.push([["  next: ", "name"], error.next.trimEnd()]);
+    lines.push([
+      ["  code: ", "dim"],
+      [error.code, "dim"],
+    ]);
+    if (error.code === "internal" && error.cause instanceof Error) lines.push(error.cause.stack ?? "");
+    for (const line of lines) tell(line);
   }
   return error.exitCode;
 }
@@ -69,27 +77,17 @@ export function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** A line for people. Whatever it quotes cannot move the cursor or turn the text around. */
-export function say(line: string): void {
-  process.stdout.write(`${safe(line)}\n`);
+/** A line for people, on standard output. Whatever it quotes cannot move the cursor or turn the text around. */
+export function say(line: Line): void {
+  process.stdout.write(`${render(line, process.stdout)}\n`);
 }
 
-/** Text with control and bidi characters shown as escapes; newlines and tabs stay. */
-export function safe(text: string): string {
-  return text.replace(/[^\P{C}\n\t]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+/** A line beside the answer, on standard error: what to do next, what went wrong. */
+export function tell(line: Line): void {
+  process.stderr.write(`${render(line, process.stderr)}\n`);
 }
 
-/** Rows as columns that fit. */
-export function table(rows: string[][]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
+/** What to type next. */
+export const sayNext = (text: string): void => tell([["  next: ", "name"], text]);
 
 export const done = exitCode.done;

@@ -1,0 +1,90 @@
+/** What a stream can show: its width, colour, redrawing. And the one place where text of others is made harmless. */
+import { styleText } from "node:util";
+import stringWidth from "string-width";
+
+const formats = {
+  good: "green",
+  bad: "red",
+  warn: "yellow",
+  name: "cyan",
+  strong: "bold",
+  dim: "dim",
+} as const;
+/** What a colour stands for. */
+export type Style = keyof typeof formats;
+/** A piece of a line, plain or in a colour. */
+export type Part = string | readonly [text: string, style: Style];
+/** A line for people. */
+export type Line = string | readonly Part[];
+
+type Stream = NodeJS.WriteStream;
+
+/**
+ * Text with control and bidi characters, and what else moves a line, shown as escapes; newlines and tabs stay. A
+ * terminal is never told to do something by what a sandbox wrote.
+ */
+export function safe(text: string): string {
+  return text.replace(/[^\P{C}\n\t]|[\p{Zl}\p{Zp}]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** The same for one line of a table or of progress: newlines and tabs become spaces. */
+export function safeCell(text: string): string {
+  return safe(text.replace(/[\n\t]+/g, " "));
+}
+
+export const textOf = (part: Part): string => (typeof part === "string" ? part : part[0]);
+const partsOf = (line: Line): readonly Part[] => (typeof line === "string" ? [line] : line);
+
+/** A line as bytes for a stream: made harmless, then coloured where the stream shows colours (NO_COLOR, FORCE_COLOR, TERM=dumb). */
+export function render(line: Line, stream: Stream): string {
+  return partsOf(line)
+    .map((part) => (typeof part === "string" ? safe(part) : paint(safe(part[0]), part[1], stream)))
+    .join("");
+}
+
+function paint(text: string, style: Style, stream: Stream): string {
+  return text === "" ? "" : styleText(formats[style], text, { stream, validateStream: true });
+}
+
+/** How many columns a text takes: wide characters and emoji two, combining marks none. */
+export const widthOf = (text: string): number => stringWidth(text);
+
+const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+
+/** At most `width` columns of a text; where something was cut off, `…` ends it. */
+export function clip(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let kept = "";
+  let used = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    const more = widthOf(segment);
+    if (used + more > width - 1) break;
+    kept += segment;
+    used += more;
+  }
+  return width < 1 ? "" : `${kept.trimEnd()}…`;
+}
+
+/** A line of at most `width` columns. */
+export function clipLine(line: Line, width: number): Part[] {
+  const kept: Part[] = [];
+  let left = width;
+  for (const part of partsOf(line)) {
+    const whole = safeCell(textOf(part));
+    const text = clip(whole, left);
+    kept.push(typeof part === "string" ? text : [text, part[1]]);
+    left -= widthOf(text);
+    if (text !== whole || left <= 0) break;
+  }
+  return kept;
+}
+
+/** The columns of a terminal; undefined for a file or pipe, which are never cut. */
+export function columnsOf(stream: Stream): number | undefined {
+  return stream.isTTY ? Math.max(20, stream.columns || 80) : undefined;
+}
+
+/** Whether lines that were written can be written over. */
+export function canRedraw(stream: Stream): boolean {
+  return stream.isTTY === true && process.env.TERM !== "dumb" && process.env.TERM !== "";
+}
