@@ -39,6 +39,7 @@ const libraryHomes = {
   fastify: "host",
   pino: "host",
   commander: "cli",
+  "string-width": "cli",
 };
 
 const libraryLaws = Object.entries(libraryHomes).map(([library, home]) => ({

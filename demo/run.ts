@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../src/cli/client.ts";
 import { readBrief } from "../src/cli/delegate.ts";
-import { narrate } from "../src/cli/narrate.ts";
+import { narrate } from "../src/host/narrate.ts";
 import { followLog } from "../src/cli/watch.ts";
 import { type Delegation, restingStates } from "../src/domain/delegation.ts";
 import type { Entry } from "../src/domain/event.ts";

@@ -3,12 +3,12 @@ import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import { loadHostPublicKey } from "../gate/keys.ts";
+import { narrate } from "../host/narrate.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { readEntries } from "../ledger/read.ts";
 import { verifyLedger } from "../ledger/verify.ts";
 import { call } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
-import { narrate } from "./narrate.ts";
 
 interface Head {
   seq: number;

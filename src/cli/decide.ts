@@ -1,9 +1,9 @@
 /** `land`, `verify`, `discard`, `stop`: the words that change something. */
 import type { Command } from "commander";
 import type { Entry } from "../domain/event.ts";
+import { narrate } from "../host/narrate.ts";
 import { call, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
-import { narrate } from "./narrate.ts";
 
 interface Answer {
   id: string;

@@ -68,31 +68,31 @@ async function build({ json }: Globals, names: string[], options: BuildFlags): P
   const took = onInterrupt(progress, ["what is built stays; the same command goes on from there"]);
   let different = false;
   try {
-  for (const name of wanted) {
-    now = { name, line: "", since: Date.now() };
-    const how = {
-      docker,
-      imagesDirectory: shippedImages,
-      cacheDirectory: imageCache,
-      force: options.force === true,
-      onProgress: (line: string) => {
-        now.line = line;
-        progress.line(`${name}: ${line}`);
-      },
-    };
-    if (options.checkReproducible) {
-      const reproduction = await reproduceImage(name, how);
-      const same = reproduction.again === reproduction.image.digest;
-      progress.line(`${name}: ${reproduction.image.digest} built again: ${same ? "the same" : reproduction.again}`);
-      for (const { path, what } of reproduction.differences) progress.line(`${name}:   ${path}: ${what}`);
-      different ||= !same;
-      built.push({ ...reproduction, same });
-      continue;
+    for (const name of wanted) {
+      now = { name, line: "", since: Date.now() };
+      const how = {
+        docker,
+        imagesDirectory: shippedImages,
+        cacheDirectory: imageCache,
+        force: options.force === true,
+        onProgress: (line: string) => {
+          now.line = line;
+          progress.line(`${name}: ${line}`);
+        },
+      };
+      if (options.checkReproducible) {
+        const reproduction = await reproduceImage(name, how);
+        const same = reproduction.again === reproduction.image.digest;
+        progress.line(`${name}: ${reproduction.image.digest} built again: ${same ? "the same" : reproduction.again}`);
+        for (const { path, what } of reproduction.differences) progress.line(`${name}:   ${path}: ${what}`);
+        different ||= !same;
+        built.push({ ...reproduction, same });
+        continue;
+      }
+      const image = await buildImage(name, how);
+      progress.line(`${name}: ${image.tag} ${image.digest.slice(0, 19)} (${showSize(image.size)})`);
+      built.push(image);
     }
-    const image = await buildImage(name, how);
-    progress.line(`${name}: ${image.tag} ${image.digest.slice(0, 19)} (${showSize(image.size)})`);
-    built.push(image);
-  }
   } finally {
     took();
     progress.end();

@@ -79,8 +79,7 @@ async function list({ state, json }: Globals, options: Options): Promise<number>
   if (json) {
     const { delegations } = await call<{ delegations: Delegation[] }>(state, "GET", "/v1/delegations");
     const kept = delegations.filter(
-      (one) =>
-        (!wanted || wanted.includes(one.state)) && (!options.executor || one.executor === options.executor),
+      (one) => (!wanted || wanted.includes(one.state)) && (!options.executor || one.executor === options.executor),
     );
     print(options.limit === undefined ? kept : kept.slice(-most));
     return done;
@@ -93,11 +92,19 @@ async function list({ state, json }: Globals, options: Options): Promise<number>
   const { total, summaries } = await summariesOf(state, filter, most);
   if (summaries.length === 0) {
     const some = wanted || options.executor;
-    say(some ? "no delegation is like that; next: sallyport list" : "no delegations yet; next: sallyport delegate BRIEF --repo DIR");
+    say(
+      some
+        ? "no delegation is like that; next: sallyport list"
+        : "no delegations yet; next: sallyport delegate BRIEF --repo DIR",
+    );
     return done;
   }
   const now = Date.now();
-  for (const line of fitTable(columns, summaries.map((one) => row(one, now)))) say(line);
+  for (const line of fitTable(
+    columns,
+    summaries.map((one) => row(one, now)),
+  ))
+    say(line);
   if (summaries.length < total) say([[`${total - summaries.length} more: sallyport list --all, or --limit N`, "dim"]]);
   return done;
 }

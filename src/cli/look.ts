@@ -6,13 +6,13 @@ import { type Delegation, restingStates, stateExitCode } from "../domain/delegat
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { judgesOf } from "../gate/panel.ts";
+import { narrate } from "../host/narrate.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say } from "./context.ts";
 import { describeCost } from "./cost.ts";
 import { listCommand } from "./list.ts";
 import { goesOn, onInterrupt, openLive } from "./live.ts";
 import { showMission } from "./mission-show.ts";
-import { narrate } from "./narrate.ts";
 import { showPlan } from "./plan-show.ts";
 import { describeWatched, type Watched, watchStep } from "./progress.ts";
 import { stateStyle } from "./state-style.ts";

@@ -1,10 +1,10 @@
 /** Follows delegations in the ledger's own words until they rest: redrawn on a terminal, line by line elsewhere. */
 import type { Entry } from "../domain/event.ts";
+import { narrate } from "../host/narrate.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { call, lines, pathOf } from "./client.ts";
 import type { Globals } from "./context.ts";
 import { goesOn, onInterrupt, openLive } from "./live.ts";
-import { narrate } from "./narrate.ts";
 import { describeMany, describeWatched, isMilestone, type Watched, watchStep } from "./progress.ts";
 import type { Line } from "./terminal.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { safe, table } from "../../src/cli/context.ts";
-import { narrate } from "../../src/cli/narrate.ts";
 import { type Entry, events } from "../../src/domain/event.ts";
+import { narrate } from "../../src/host/narrate.ts";
 
 const hostile = "\u001b[2J\u001b]0;owned\u0007\u202etxt.exe\r\nnext";
 const entry = (type: Entry["type"], data: unknown): Entry =>
