@@ -1,5 +1,5 @@
 /** What every command shares: the global options, how it prints, and how it ends. */
-import { Command } from "commander";
+import { type Argument, Command } from "commander";
 import { asSallyportError, exitCode } from "../domain/error.ts";
 import { type StateDirectory, stateDirectory } from "../host/state-directory.ts";
 import { type Line, render } from "./terminal.ts";
@@ -26,18 +26,40 @@ export function globals(command: Command): Globals {
   };
 }
 
+/** The widest that help is printed: it is read on terminals of 80 columns too. */
+const helpWidth = 80;
+
 /** A command with the options that every command takes, and examples in its help. */
 export function command(name: string, summary: string, examples: string[] = []): Command {
+  const narrow = (columns: number | undefined) => Math.min(columns || helpWidth, helpWidth);
   const made = new Command(name)
     .description(summary)
     .option("--json", "print JSON for machines")
     .option("--state <dir>", `the state directory (or SALLYPORT_STATE; else ${defaultState})`)
     .option("--socket <path>", "the daemon's socket (or SALLYPORT_SOCKET; else host.sock of the state directory)")
-    .showHelpAfterError("(--help shows the options and examples)")
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
-  if (examples.length > 0) made.addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
+    .configureOutput({
+      getOutHelpWidth: () => narrow(process.stdout.columns),
+      getErrHelpWidth: () => narrow(process.stderr.columns),
+      // What the parser finds is thrown, and explained like every other error.
+      outputError: () => undefined,
+    })
+    .configureHelp({
+      subcommandTerm: (one) => [one.name(), ...one.registeredArguments.map(argumentTerm)].join(" "),
+      styleTitle: (title) => render([[title, "strong"]], process.stdout),
+      styleCommandText: (text) => render([[text, "name"]], process.stdout),
+      styleOptionText: (text) => render([[text, "name"]], process.stdout),
+    });
+  if (examples.length > 0) made.addHelpText("after", () => examplesText(examples));
   return made;
 }
+
+const argumentTerm = (one: Argument) => {
+  const text = `${one.name()}${one.variadic ? "..." : ""}`;
+  return one.required ? `<${text}>` : `[${text}]`;
+};
+
+const examplesText = (examples: readonly string[]) =>
+  `\n${render([["Examples:", "strong"]], process.stdout)}\n${examples.map((line) => `  ${line}`).join("\n")}`;
 
 /** Wraps an action: its return value is the exit code, an error is explained and gives its own. */
 export function action<A extends unknown[]>(

@@ -194,7 +194,7 @@ export function gateCommand(): Command {
     )
     .addCommand(
       command("open", "Open it again, saying why: what waited is asked, signed and may land.", [
-        'sallyport gate open --reason "the verifier is another image now; 48 canaries without a miss"',
+        'sallyport gate open --reason "another verifier; 48 canaries without a miss"',
       ])
         .requiredOption("--reason <text>", "why it may be trusted again; it is written down")
         .action(action(decide("open", "the gate is open"))),

@@ -168,9 +168,17 @@ export function imageCommand(): Command {
         .option("--check-reproducible", "build twice and say what differs; exit 1 if anything does")
         .action(action(build)),
     )
-    .addCommand(command("list", "List the images that are built.").action(action(list)))
     .addCommand(
-      command("audit", "Look for what must not be in an image; none is the passing answer.")
+      command("list", "List the images that are built.", [
+        "sallyport image list",
+        "sallyport image list --json",
+      ]).action(action(list)),
+    )
+    .addCommand(
+      command("audit", "Look for what must not be in an image; none is the passing answer.", [
+        "sallyport image audit pi",
+        "sallyport image audit pi --sbom pi.cdx.json",
+      ])
         .argument("<name>")
         .option("--sbom <file>", "write the bill of materials there, as CycloneDX 1.6 JSON")
         .action(action(audit)),

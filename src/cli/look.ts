@@ -10,6 +10,7 @@ import { narrate } from "../host/narrate.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say } from "./context.ts";
 import { describeCost } from "./cost.ts";
+import { withId } from "./ids.ts";
 import { listCommand } from "./list.ts";
 import { goesOn, onInterrupt, openLive } from "./live.ts";
 import { showMission } from "./mission-show.ts";
@@ -139,14 +140,14 @@ export function lookCommands(): Command[] {
     listCommand(),
     command("show", "Show one delegation or plan; the exit code is its outcome.", ["sallyport show d-abcdefgh23456722"])
       .argument("<id>")
-      .action(action(show)),
+      .action(action(withId(show))),
     command("diff", "Show a proposal's patch.", ["sallyport diff d-abcdefgh23456722 --attempt 1"])
       .argument("<id>")
       .option("--attempt <n>", "which attempt (default: the last proposal)")
-      .action(action(diff)),
+      .action(action(withId(diff))),
     command("log", "Show what happened to a delegation, from the ledger.", ["sallyport log d-abcdefgh23456722 -f"])
       .argument("<id>")
       .option("-f, --follow", "go on until it rests")
-      .action(action(log)),
+      .action(action(withId(log))),
   ];
 }

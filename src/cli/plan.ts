@@ -18,6 +18,7 @@ import { openQuarantine } from "../worktree/quarantine.ts";
 import { call, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say, sayNext } from "./context.ts";
 import { readCheckFiles } from "./delegate.ts";
+import { withId } from "./ids.ts";
 import { describePlan, showPlan } from "./plan-show.ts";
 import { stateStyle } from "./state-style.ts";
 import { type Cell, fitTable } from "./table.ts";
@@ -157,7 +158,10 @@ export function planCommand(): Command {
   const repo = ["--repo <dir>", "the host repository (default: this folder)"] as const;
   const base = ["--base <ref>", "what to start from (default: HEAD)"] as const;
   const strict = ["--strict", "refuse a plan with warnings too"] as const;
-  return command("plan", "Several briefs with their order, one verdict on all of them together.")
+  return command("plan", "Several briefs with their order, one verdict on all of them together.", [
+    "sallyport plan check plan.yaml --repo /srv/git/money.git",
+    "sallyport plan run plan.yaml --repo /srv/git/money.git --wait",
+  ])
     .addCommand(
       command("check", "Judge a plan before it runs: is its order sound, is the work cut where it can be cut?", [
         "sallyport plan check plan.yaml",
@@ -186,6 +190,6 @@ export function planCommand(): Command {
     .addCommand(
       command("show", "Show one plan; the exit code is its outcome.", ["sallyport plan show p-abcdefgh23456722"])
         .argument("<id>")
-        .action(action(showPlan)),
+        .action(action(withId(showPlan))),
     );
 }

@@ -70,8 +70,8 @@ async function run(shared: Globals, mission: string, options: Options): Promise<
 
 export function runCommand(): Command {
   return command("run", "Give a mission to a planner harness: plan, executors, verdicts, one report.", [
-    'sallyport run "Round half to even everywhere" --repo /srv/git/money.git --base main',
-    'sallyport run "Round half to even everywhere" --planner pi --onto sallyport/round --land --json',
+    'sallyport run "Round half to even everywhere" --repo /srv/git/money.git',
+    'sallyport run "Round half to even" --planner pi --onto sallyport/round --land',
   ])
     .argument("<mission>", "what is to be done, in your words")
     .option("--planner <harness>", "the harness that plans (default: the first that the operator names)")

@@ -6,7 +6,7 @@ export interface Column {
   title: string;
   /** Which gives way where the line is too long: the highest first; 0 or left out never. */
   gives?: number;
-  /** What it shrinks to before it is left out, in columns (default: its widest cell, so it does not shrink). */
+  /** What it shrinks to before it is left out, in columns; left out: it does not shrink, it goes. */
   least?: number;
   align?: "right";
 }
@@ -35,7 +35,9 @@ function shrink(columns: readonly Column[], widest: readonly number[], room: num
     .sort((a, b) => b.gives - a.gives);
   for (const { index, least } of order) {
     const width = widths[index] ?? 0;
-    if (least !== undefined) widths[index] = Math.max(Math.min(width, least), width - Math.max(0, total() - room));
+    const over = Math.max(0, total() - room);
+    if (least !== undefined) widths[index] = Math.max(Math.min(width, least), width - over);
+    else if (over > 0) widths[index] = undefined;
   }
   for (const { index } of order) if (total() > room) widths[index] = undefined;
   // What a left-out column made free goes to those that had shrunk, the weightiest first.
@@ -48,7 +50,7 @@ function shrink(columns: readonly Column[], widest: readonly number[], room: num
 
 /** Lays rows out as lines of at most `room` columns (undefined: as wide as they are). No line ends with a space. */
 export function layTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], room?: number): Laid {
-  const texts = rows.map((row) => columns.map((_, index) => safeCell(textOf(row[index] ?? ""))));
+  const texts = rows.map((row) => columns.map((_, index) => safeCell(textOf(row[index] ?? "")).trimEnd()));
   const widest = columns.map(({ title }, index) =>
     texts.reduce((most, row) => Math.max(most, widthOf(row[index] ?? "")), widthOf(title)),
   );
