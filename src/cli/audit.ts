@@ -1,29 +1,10 @@
 /** `sallyport audit verify|export|show|tail`: reads the ledger's files itself, so it needs no daemon and trusts none. */
 import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
-import type { Entry } from "../domain/event.ts";
-import { loadHostPublicKey } from "../gate/keys.ts";
-import { narrate } from "../host/narrate.ts";
-import type { StateDirectory } from "../host/state-directory.ts";
-import { readEntries } from "../ledger/read.ts";
 import { verifyLedger } from "../ledger/verify.ts";
-import { call } from "./client.ts";
+import { durableHead, type Head, verifyWith } from "./audit-ledger.ts";
+import { show, tail } from "./audit-read.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
-
-interface Head {
-  seq: number;
-  hash: string;
-}
-
-/** The durable head of a daemon that is writing; undefined when none runs. */
-async function liveHead(state: StateDirectory): Promise<Head | undefined> {
-  try {
-    const { head, state: root } = await call<{ head: Head; state: string }>(state, "GET", "/v1/status");
-    return root === state.root ? head : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 function parseAnchor(text: string | undefined): Head | undefined {
   if (text === undefined) return undefined;
@@ -33,17 +14,6 @@ function parseAnchor(text: string | undefined): Head | undefined {
       next: "Take it from an earlier `sallyport audit verify`.",
     });
   return { seq: Number(match[1]), hash: match[2] ?? "" };
-}
-
-async function check(state: StateDirectory, anchor?: Head) {
-  const key = await loadHostPublicKey(state.keys);
-  const live = await liveHead(state);
-  return verifyLedger(state.ledger, {
-    verifySignature: (keyid, bytes, signature) =>
-      keyid === key.keyid && key.verify(bytes, Buffer.from(signature, "base64")),
-    ...(anchor ? { anchor } : {}),
-    ...(live ? { upTo: live.seq } : {}),
-  });
 }
 
 interface VerifyFlags {
@@ -63,7 +33,11 @@ async function verify({ state, json }: Globals, file: string | undefined, option
     throw new SallyportError("usage", "--repo and --key are for a proof pack", {
       next: "Name its file: `sallyport audit verify FILE --repo DIR`.",
     });
-  const result = await check(state, parseAnchor(options.anchor));
+  const anchor = parseAnchor(options.anchor);
+  const result = await verifyLedger(state.ledger, {
+    ...(await verifyWith(state)).options,
+    ...(anchor ? { anchor } : {}),
+  });
   if (json) print(result);
   else if (result.ok) {
     say(`whole: ${result.lines} lines in ${result.segments} segments, head ${result.head.seq}:${result.head.hash}`);
@@ -80,64 +54,24 @@ async function verify({ state, json }: Globals, file: string | undefined, option
 
 async function exported(globals: Globals, id: string, options: { out?: string }): Promise<number> {
   const { exportPack } = await import("./audit-proof.ts");
-  const head = (await liveHead(globals.state)) ?? (await headOnDisk(globals.state));
-  return exportPack(globals, id, options.out, head);
+  return exportPack(globals, id, options.out, await durableHead(globals.state));
 }
 
-interface Filter {
-  delegation?: string;
-  type?: string;
-  denied?: boolean;
-}
-
-function passes(entry: Entry, filter: Filter): boolean {
-  if (filter.delegation && entry.delegation !== filter.delegation) return false;
-  if (filter.type && entry.type !== filter.type) return false;
-  return !filter.denied || (entry.type === "request" && entry.data.decision === "deny");
-}
-
-function tell(entry: Entry, json: boolean): void {
-  if (json) process.stdout.write(`${JSON.stringify(entry)}\n`);
-  else say(`${String(entry.seq).padStart(6)}  ${entry.time}  ${entry.delegation ?? "-".padEnd(18)}  ${narrate(entry)}`);
-}
-
-async function show({ state, json }: Globals, options: Filter): Promise<number> {
-  const result = await check(state);
-  // A broken ledger is shown up to the bad line, and then called broken.
-  const head = result.ok ? result.head : { seq: Number.MAX_SAFE_INTEGER, hash: "" };
-  for await (const entry of readEntries(state.ledger, head)) if (passes(entry, options)) tell(entry, json);
-  return done;
-}
-
-async function tail({ state, json }: Globals, options: Filter & { lines: string; follow?: boolean }): Promise<number> {
-  let head = (await liveHead(state)) ?? (await headOnDisk(state));
-  let from = Math.max(1, head.seq + 1 - Number(options.lines));
-  for (;;) {
-    for await (const entry of readEntries(state.ledger, head, { from })) if (passes(entry, options)) tell(entry, json);
-    if (!options.follow) return done;
-    from = head.seq + 1;
-    while (head.seq < from) {
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      head = (await liveHead(state)) ?? head;
-    }
-  }
-}
-
-async function headOnDisk(state: StateDirectory): Promise<Head> {
-  const result = await check(state);
-  if (!result.ok)
-    throw new SallyportError("ledger-broken", `${result.file}:${result.line}: ${result.problem}`, {
-      next: result.next,
-    });
-  return result.head;
-}
+/** An option that may be given several times. */
+const listed = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
 export function auditCommand(): Command {
   const filters = (made: Command) =>
     made
-      .option("--delegation <id>", "only of this delegation")
-      .option("--type <type>", "only events of this type")
-      .option("--denied", "only requests that were denied");
+      .option("--delegation <id>", "only of this one; a plan's or mission's id takes its parts with it", listed)
+      .option("--type <type>", "only events of this type, or such as 'delegation.*'", listed)
+      .option("--host <host>", "only requests to this host, or such as '*.npmjs.org'", listed)
+      .option("--denied", "only what was denied: requests, and model calls over budget")
+      .option("--secret <name>", "only requests that this secret was put into", listed)
+      .option("--since <time>", "from this time on (2026-11-22, 2026-11-22T18:00:00Z, or how long ago: 24h)")
+      .option("--until <time>", "before this time")
+      .option("--attempt <n>", "only of this attempt")
+      .option("--limit <n>", "no more than so many");
   return command("audit", "What happened, who let it land, and is the record whole?", [
     "sallyport audit verify",
     "sallyport audit show --denied",
@@ -167,7 +101,11 @@ export function auditCommand(): Command {
     )
     .addCommand(
       filters(
-        command("show", "Show the ledger's entries.", ["sallyport audit show --delegation d-abcdefgh23456722"]),
+        command("show", "Show the ledger's entries, verified as they are read.", [
+          "sallyport audit show --delegation d-abcdefgh23456722",
+          "sallyport audit show --denied --since 24h",
+          "sallyport audit show --type 'landing.*' --json | jq .data",
+        ]),
       ).action(action(show)),
     )
     .addCommand(

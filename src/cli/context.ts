@@ -1,6 +1,7 @@
 /** What every command shares: the global options, how it prints, and how it ends. */
 import { type Argument, Command } from "commander";
 import { asSallyportError, exitCode } from "../domain/error.ts";
+import { visibleJson } from "../domain/visible.ts";
 import { type StateDirectory, stateDirectory } from "../host/state-directory.ts";
 import { type Line, render } from "./terminal.ts";
 
@@ -94,9 +95,9 @@ export function explain(thrown: unknown, json: boolean): number {
   return error.exitCode;
 }
 
-/** JSON, for machines. */
+/** JSON, for machines; on a terminal it is as harmless. */
 export function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${visibleJson(JSON.stringify(value, null, 2))}\n`);
 }
 
 /** A line for people, on standard output. Whatever it quotes cannot move the cursor or turn the text around. */

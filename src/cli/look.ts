@@ -6,10 +6,10 @@ import { type Delegation, restingStates, stateExitCode } from "../domain/delegat
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { judgesOf } from "../gate/panel.ts";
-import { narrate } from "../host/narrate.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say } from "./context.ts";
 import { describeCost } from "./cost.ts";
+import { told } from "./entry-line.ts";
 import { withId } from "./ids.ts";
 import { listCommand } from "./list.ts";
 import { goesOn, onInterrupt, openLive } from "./live.ts";
@@ -120,7 +120,7 @@ async function log(shared: Globals, id: string, options: { follow?: boolean }): 
   const took = options.follow ? onInterrupt(live, goesOn(id)) : undefined;
   try {
     for await (const entry of lines<Entry>(state, `${pathOf(id)}/log?follow=${options.follow === true}`)) {
-      const text = `${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${narrate(entry)}`;
+      const text = `${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${told(entry)}`;
       const next = watchStep(watched.get(id), entry);
       if (next && entry.delegation === id) watched.set(id, next);
       if (json) process.stdout.write(`${JSON.stringify(entry)}\n`);

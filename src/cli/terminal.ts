@@ -1,6 +1,7 @@
-/** What a stream can show: its width, colour, redrawing. And the one place where text of others is made harmless. */
+/** What a stream can show: its width, colour, redrawing; nothing of others' text reaches it that it would obey. */
 import { styleText } from "node:util";
 import stringWidth from "string-width";
+import { visible } from "../domain/visible.ts";
 
 const formats = {
   good: "green",
@@ -19,13 +20,8 @@ export type Line = string | readonly Part[];
 
 type Stream = NodeJS.WriteStream;
 
-/**
- * Text with control and bidi characters, and what else moves a line, shown as escapes; newlines and tabs stay. A
- * terminal is never told to do something by what a sandbox wrote.
- */
-export function safe(text: string): string {
-  return text.replace(/[^\P{C}\n\t]|[\p{Zl}\p{Zp}]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
-}
+/** Text of others made harmless: the one place is `domain/visible.ts`. */
+export const safe = visible;
 
 /** The same for one line of a table or of progress: newlines and tabs become spaces. */
 export function safeCell(text: string): string {

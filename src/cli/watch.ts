@@ -1,9 +1,9 @@
 /** Follows delegations in the ledger's own words until they rest: redrawn on a terminal, line by line elsewhere. */
 import type { Entry } from "../domain/event.ts";
-import { narrate } from "../host/narrate.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { call, lines, pathOf } from "./client.ts";
 import type { Globals } from "./context.ts";
+import { told } from "./entry-line.ts";
 import { goesOn, onInterrupt, openLive } from "./live.ts";
 import { describeMany, describeWatched, isMilestone, type Watched, watchStep } from "./progress.ts";
 import type { Line } from "./terminal.ts";
@@ -57,7 +57,7 @@ export async function watch<T>({ state, json }: Globals, what: Watching<T>): Pro
         const watched = watchStep(all.get(about), entry);
         if (watched) all.set(about, watched);
         if (json || (live.redraws && !isMilestone(entry))) return;
-        live.line(nameOf ? `${nameOf(about).padEnd(6)} ${narrate(entry)}` : narrate(entry), entry.time);
+        live.line(nameOf ? `${nameOf(about).padEnd(6)} ${told(entry)}` : told(entry), entry.time);
       },
       async () => {
         const record = await call<T>(state, "GET", pathOf(id));

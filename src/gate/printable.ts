@@ -1,4 +1,5 @@
 /** Text for people and models out of what nobody vouches for. Pure. */
+import { visible } from "../domain/visible.ts";
 
 /**
  * Bytes as text in which control and bidi characters are shown, not acted on. Colour and cursor sequences are left out;
@@ -6,10 +7,7 @@
  */
 export function printable(bytes: Uint8Array | string): string {
   const text = typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("utf8");
-  return text
-    .toWellFormed()
-    .replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "")
-    .replace(/[^\P{C}\n\t]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+  return visible(text.toWellFormed().replace(/\x1b\[[0-9;?]*[A-Za-z]/g, ""));
 }
 
 /**

@@ -2,7 +2,8 @@
  * One line of the ledger: the canonical JSON of an entry. Its hash is SHA-256 over the same text without the member
  * `hash`, so there is exactly one line for an entry, and exactly one hash for a line.
  */
-import { createHash } from "node:crypto";
+import { isAscii, isUtf8 } from "node:buffer";
+import { hash as digest } from "node:crypto";
 import { canonicalJson } from "../domain/canonical.ts";
 import { type Entry, entryEnvelope } from "../domain/event.ts";
 
@@ -28,7 +29,7 @@ export function formLine(event: Sealed, seq: number, prev: string): { line: stri
   const delegation = event.delegation === undefined ? "" : `,"delegation":${JSON.stringify(event.delegation)}`;
   const head = `{"data":${event.data}${delegation}`;
   const tail = tailOf(seq, prev, event.time, event.type);
-  const hash = createHash("sha256").update(`${head},${tail}`).digest("hex");
+  const hash = digest("sha256", `${head},${tail}`, "hex");
   return { line: `${head},"hash":"${hash}",${tail}`, hash };
 }
 
@@ -42,12 +43,9 @@ function tailOf(seq: number, prev: string, time: string, type: string): string {
  * surrogates), a known envelope, the next `seq`, the chain, the hash. A string says what is wrong.
  */
 export function readLine(bytes: Uint8Array, after: Head): Entry | string {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return "the line is not UTF-8";
-  }
+  if (!isUtf8(bytes)) return "the line is not UTF-8";
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = buffer.toString(isAscii(bytes) ? "latin1" : "utf8");
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -55,7 +53,8 @@ export function readLine(bytes: Uint8Array, after: Head): Entry | string {
     return "the line is not JSON";
   }
   try {
-    if (canonicalJson(value) !== text) return "the line is not in its canonical form";
+    if (!isPlainlyCanonical(value, text) && canonicalJson(value) !== text)
+      return "the line is not in its canonical form";
   } catch (error) {
     return `the line has no canonical form: ${error instanceof Error ? error.message : String(error)}`;
   }
@@ -70,8 +69,29 @@ export function readLine(bytes: Uint8Array, after: Head): Entry | string {
   // The text is canonical, so `hash` stands exactly here; a key `hash` within `data` stands before it.
   const tail = tailOf(entry.seq, entry.prev, entry.time, entry.type);
   const hashed = `${text.slice(0, text.length - tail.length - entry.hash.length - 10)}${tail}`;
-  if (createHash("sha256").update(hashed).digest("hex") !== entry.hash) return "hash is not the hash of the line";
+  if (digest("sha256", hashed, "hex") !== entry.hash) return "hash is not the hash of the line";
   return entry;
+}
+
+/**
+ * A quick yes, at a third of the cost of making the canonical text again: RFC 8785 writes literals as JSON.stringify does, and sorts
+ * members. What is left out here, and said by the slow way: escaped surrogates, which may be lone and have no canonical form.
+ */
+function isPlainlyCanonical(value: unknown, text: string): boolean {
+  return JSON.stringify(value) === text && !text.includes("\\ud") && isSorted(value);
+}
+
+/** Whether the members of every object stand in the order of their names' UTF-16 units. */
+function isSorted(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (Array.isArray(value)) return value.every(isSorted);
+  let last: string | undefined;
+  for (const name of Object.keys(value)) {
+    if (last !== undefined && last >= name) return false;
+    last = name;
+    if (!isSorted((value as Record<string, unknown>)[name])) return false;
+  }
+  return true;
 }
 
 /**

@@ -39,35 +39,44 @@ export interface RawLine {
   whole: boolean;
 }
 
-/** The lines of a file up to `end` bytes (left out: as long as it is now). Links are not followed. */
-export async function* readLines(path: string, end?: number): AsyncGenerator<RawLine> {
+/**
+ * The lines of a file, those of one read at a time, from byte `from` (the start of a line) up to `end` (left out: as long
+ * as it is now). Links are not followed. The last one may be unfinished.
+ */
+export async function* readBatches(
+  path: string,
+  { from = 0, end }: { from?: number; end?: number | undefined } = {},
+): AsyncGenerator<RawLine[]> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = await handle.stat();
     if (!stat.isFile())
       throw new SallyportError("ledger-broken", `${path} is not a regular file`, { next: "Restore it from a copy." });
     const limit = Math.min(end ?? stat.size, stat.size);
-    const chunk = Buffer.allocUnsafe(chunkBytes);
     let kept: Buffer[] = [];
     let keptBytes = 0;
-    let position = 0;
+    let position = from;
     while (position < limit) {
-      const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, limit - position), position);
+      // A new one each time: the lines are views into it, and whoever holds one may still read it.
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, limit - position));
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, position);
       if (bytesRead === 0) break;
+      const lines: RawLine[] = [];
       let start = 0;
       for (
         let newline = chunk.indexOf(10, 0);
         newline >= 0 && newline < bytesRead;
         newline = chunk.indexOf(10, start)
       ) {
-        const bytes = Buffer.concat([...kept, chunk.subarray(start, newline)]);
-        yield { bytes, offset: position + start - keptBytes, whole: true };
-        kept = [];
+        const rest = chunk.subarray(start, newline);
+        const bytes = keptBytes === 0 ? rest : Buffer.concat([...kept, rest]);
+        lines.push({ bytes, offset: position + start - keptBytes, whole: true });
+        if (keptBytes > 0) kept = [];
         keptBytes = 0;
         start = newline + 1;
       }
       if (start < bytesRead) {
-        kept.push(Buffer.from(chunk.subarray(start, bytesRead)));
+        kept.push(chunk.subarray(start, bytesRead));
         keptBytes += bytesRead - start;
         if (keptBytes > lineBytesMax) {
           throw new SallyportError("ledger-broken", `${path} holds a line of more than ${lineBytesMax} bytes`, {
@@ -76,11 +85,17 @@ export async function* readLines(path: string, end?: number): AsyncGenerator<Raw
         }
       }
       position += bytesRead;
+      if (lines.length > 0) yield lines;
     }
-    if (keptBytes > 0) yield { bytes: Buffer.concat(kept), offset: position - keptBytes, whole: false };
+    if (keptBytes > 0) yield [{ bytes: Buffer.concat(kept), offset: position - keptBytes, whole: false }];
   } finally {
     await handle.close();
   }
+}
+
+/** The same, line by line. */
+export async function* readLines(path: string, end?: number): AsyncGenerator<RawLine> {
+  for await (const batch of readBatches(path, { end })) yield* batch;
 }
 
 /** Makes what a directory lists durable: a file that was synced but not listed is lost with the power. */

@@ -1,7 +1,7 @@
 /** Verifies a whole ledger, line by line in flat memory, and says what it can not prove. */
-import type { EventData } from "../domain/event.ts";
+import type { Entry, EventData } from "../domain/event.ts";
 import { closingBytes, genesis, type Head, readLine } from "./line.ts";
-import { listSegments, readLines } from "./segment.ts";
+import { listSegments, readBatches } from "./segment.ts";
 
 export interface VerifyOptions {
   /** Whether a base64 signature by a known key is over these bytes; an unknown key is false. */
@@ -10,6 +10,15 @@ export interface VerifyOptions {
   anchor?: Head;
   /** Verify up to this `seq` only: for a ledger that is being written, its durable head. */
   upTo?: number;
+  /** The hashes of the entries with these `seq`s are told: to be compared with anchors. */
+  marks?: ReadonlySet<number>;
+}
+
+/** A line that was checked, and what it says. */
+export interface CheckedLine {
+  entry: Entry;
+  /** The line itself, without its newline. */
+  bytes: Buffer;
 }
 
 export type Verification =
@@ -21,8 +30,28 @@ export type Verification =
       /** The last entry that a signed segment vouches for; null where no segment is closed. */
       signedUpTo: number | null;
       cannotProve: string;
+      /** Which keys signed its segments, in the order of their first signature. */
+      keyids: string[];
     }
-  | { ok: false; file: string; line: number; seq?: number; problem: string; next: string };
+  | {
+      ok: false;
+      file: string;
+      line: number;
+      seq?: number;
+      problem: string;
+      next: string;
+      /** The last entry before it that holds. */
+      head: Head;
+    };
+
+/** What a walk over a ledger came to. */
+export interface Walked {
+  verification: Verification;
+  /** The hash of line 1, by which a ledger is told from others; genesis for an empty one. */
+  ledger: string;
+  /** Hashes of the entries that were marked, as far as they are there. */
+  marked: Map<number, string>;
+}
 
 const keep = "Keep the directory as it is, and compare it with a copy from before.";
 
@@ -31,18 +60,35 @@ const keep = "Keep the directory as it is, and compare it with a copy from befor
  * at the first bad line. Rejects only when the directory cannot be read.
  */
 export async function verifyLedger(directory: string, options: VerifyOptions): Promise<Verification> {
-  const { anchor, upTo = Number.POSITIVE_INFINITY } = options;
+  return (await verifyMarked(directory, options)).verification;
+}
+
+/** The same, with the hashes that anchors are compared with. */
+export async function verifyMarked(directory: string, options: VerifyOptions): Promise<Walked> {
+  const walk = walkLedger(directory, options);
+  for (;;) {
+    const step = await walk.next();
+    if (step.done) return step.value;
+  }
+}
+
+/**
+ * Verifies, and gives what it has verified as it goes, some hundred lines at a time. What was given holds, whatever
+ * comes after it; the value at the end says how far the ledger held.
+ */
+export async function* walkLedger(directory: string, options: VerifyOptions): AsyncGenerator<CheckedLine[], Walked> {
+  const { anchor, marks, upTo = Number.POSITIVE_INFINITY } = options;
+  const marked = new Map<number, string>();
+  const keyids = new Set<string>();
   let head: Head = { seq: 0, hash: genesis };
+  let ledger = genesis;
   let signedUpTo: number | null = null;
   let file = directory;
   let line = 0;
-  const bad = (problem: string, seq?: number, next = keep): Verification => ({
-    ok: false,
-    file,
-    line,
-    ...(seq === undefined ? {} : { seq }),
-    problem,
-    next,
+  const bad = (problem: string, seq?: number, next = keep): Walked => ({
+    verification: { ok: false, file, line, ...(seq === undefined ? {} : { seq }), problem, next, head },
+    ledger,
+    marked,
   });
   if (anchor && anchor.seq === 0 && anchor.hash !== genesis)
     return bad("the anchor names no entry", 0, "Name an anchor that was printed by this ledger.");
@@ -56,32 +102,49 @@ export async function verifyLedger(directory: string, options: VerifyOptions): P
     let closed = false;
     if (segment.number !== index + 1)
       return bad(`segment ${index + 1} is missing: this file is segment ${segment.number}`);
-    for await (const { bytes, whole } of readLines(segment.path)) {
+    for await (const batch of readBatches(segment.path)) {
       if (head.seq >= upTo) break;
-      line += 1;
-      const seq = head.seq + 1;
-      if (closed) return bad("a line follows the one that closes the segment", seq);
-      if (!whole)
-        return bad(
-          "the last line is not finished: it is being written, or was torn by a crash",
-          seq,
-          "Start the daemon, which cuts a torn line and keeps its bytes; then verify again.",
-        );
-      const entry = readLine(bytes, head);
-      if (typeof entry === "string") return bad(entry, seq);
-      if (entry.type === "segment.closed") {
-        const problem = closingProblem(entry.data, segment.number, line);
-        if (problem) return bad(problem, seq);
-        const signed = closingBytes({ segment: segment.number, lines: line, seq, prev: head.hash, time: entry.time });
-        if (!options.verifySignature(entry.data.keyid, signed, entry.data.signature)) {
-          return bad("the segment's signature is not by a known key over this segment", seq);
+      const good: CheckedLine[] = [];
+      let problem: Walked | undefined;
+      for (const { bytes, whole } of batch) {
+        if (head.seq >= upTo) break;
+        line += 1;
+        const seq = head.seq + 1;
+        if (closed) problem = bad("a line follows the one that closes the segment", seq);
+        else if (!whole)
+          problem = bad(
+            "the last line is not finished: it is being written, or was torn by a crash",
+            seq,
+            "Start the daemon, which cuts a torn line and keeps its bytes; then verify again.",
+          );
+        if (problem) break;
+        const entry = readLine(bytes, head);
+        if (typeof entry === "string") {
+          problem = bad(entry, seq);
+          break;
         }
-        closed = true;
-        signedUpTo = seq;
+        if (entry.type === "segment.closed") {
+          const fault = closingProblem(entry.data, segment.number, line);
+          const signed = closingBytes({ segment: segment.number, lines: line, seq, prev: head.hash, time: entry.time });
+          if (fault) problem = bad(fault, seq);
+          else if (!options.verifySignature(entry.data.keyid, signed, entry.data.signature))
+            problem = bad("the segment's signature is not by a known key over this segment", seq);
+          if (problem) break;
+          closed = true;
+          signedUpTo = seq;
+          keyids.add(entry.data.keyid);
+        }
+        if (anchor?.seq === seq && anchor.hash !== entry.hash) {
+          problem = bad("the line is not the one that was anchored: another chain is in its place", seq);
+          break;
+        }
+        head = { seq, hash: entry.hash };
+        if (seq === 1) ledger = entry.hash;
+        if (marks?.has(seq)) marked.set(seq, entry.hash);
+        good.push({ entry, bytes });
       }
-      head = { seq, hash: entry.hash };
-      if (anchor?.seq === seq && anchor.hash !== entry.hash)
-        return bad("the line is not the one that was anchored: another chain is in its place", seq);
+      if (good.length > 0) yield good;
+      if (problem) return problem;
     }
     read += 1;
     const next = segments[index + 1];
@@ -101,7 +164,20 @@ export async function verifyLedger(directory: string, options: VerifyOptions): P
     line += 1;
     return bad(`the ledger ends at seq ${head.seq}, expected ${upTo}`, head.seq + 1);
   }
-  return { ok: true, lines: head.seq, segments: read, head, signedUpTo, cannotProve: limits(head, signedUpTo, anchor) };
+  const cannotProve = limits(head, signedUpTo, anchor);
+  return {
+    verification: {
+      ok: true,
+      lines: head.seq,
+      segments: read,
+      head,
+      signedUpTo,
+      cannotProve,
+      keyids: [...keyids],
+    },
+    ledger,
+    marked,
+  };
 }
 
 function closingProblem(data: EventData<"segment.closed">, segment: number, lines: number): string | undefined {
