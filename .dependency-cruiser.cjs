@@ -41,6 +41,7 @@ const libraryHomes = {
   commander: "cli",
   preact: "console",
   "preact-render-to-string": "console",
+  "string-width": "cli",
 };
 
 const libraryLaws = Object.entries(libraryHomes).map(([library, home]) => ({

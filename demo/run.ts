@@ -7,9 +7,10 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../src/cli/client.ts";
-import { follow, readBrief } from "../src/cli/delegate.ts";
+import { readBrief } from "../src/cli/delegate.ts";
 import { narrate } from "../src/host/narrate.ts";
-import type { Delegation } from "../src/domain/delegation.ts";
+import { followLog } from "../src/cli/watch.ts";
+import { type Delegation, restingStates } from "../src/domain/delegation.ts";
 import type { Entry } from "../src/domain/event.ts";
 import { stateDirectory } from "../src/host/state-directory.ts";
 import { heading, paint, sallyport, untilUp } from "./stage.ts";
@@ -61,10 +62,15 @@ try {
   await untilUp(daemon, state, () => daemonSaid);
   const { brief, checkFiles } = await readBrief(world.brief);
   const { id } = await call<{ id: string }>(state, "POST", "/v1/delegations", { repository: world.repository, base: "main", brief, checkFiles });
-  delegation = await follow(state, id, (entry) => {
+  const rests = async () => {
+    const record = await call<Delegation>(state, "GET", `/v1/delegations/${id}`);
+    return restingStates.has(record.state) ? record : undefined;
+  };
+  const show = (entry: Entry) => {
     entries.push(entry);
     tell(entry);
-  });
+  };
+  delegation = await followLog(state, id, show, rests);
   if (delegation.state === "approved") {
     heading("The planner's word: land");
     await call(state, "POST", `/v1/delegations/${id}/land`, {});

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { type ErrorCode, errorCodes, SallyportError } from "../domain/error.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
+import { unreachable } from "./unreachable.ts";
 
 function open(state: StateDirectory, method: string, path: string, body?: unknown): Promise<IncomingMessage> {
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
@@ -19,20 +20,7 @@ function open(state: StateDirectory, method: string, path: string, body?: unknow
       },
       resolve,
     );
-    request.once("error", (cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === "EACCES"
-          ? "this user may not open it"
-          : cause.code === "ENOENT" || cause.code === "ECONNREFUSED"
-            ? "nobody answers on it"
-            : cause.message;
-      reject(
-        new SallyportError("host-unreachable", `no daemon at ${state.socket}: ${why}`, {
-          next: "Start one with `sallyport daemon`, or name its --state or --socket.",
-          cause,
-        }),
-      );
-    });
+    request.once("error", (cause: NodeJS.ErrnoException) => reject(unreachable(state.socket, cause)));
     request.end(payload);
   });
 }

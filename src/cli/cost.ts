@@ -3,7 +3,8 @@ import type { Amounts, CostReport } from "../delegation/cost.ts";
 import { showDuration, showMoney } from "../domain/units.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { call } from "./client.ts";
-import { table } from "./context.ts";
+import { fitTable } from "./table.ts";
+import type { Line } from "./terminal.ts";
 
 const cells = (name: string, amounts: Amounts) => [
   name,
@@ -19,14 +20,13 @@ export const costOf = (state: StateDirectory, id: string) =>
   call<CostReport>(state, "GET", `/v1/cost/${encodeURIComponent(id)}`);
 
 /** The report as lines; tiers that neither ran nor asked for anything are left out. */
-export function describeCost({ tiers, total }: CostReport): string[] {
+export function describeCost({ tiers, total }: CostReport): Line[] {
   const used = tiers.filter((tier) => tier.milliseconds + tier.requests + tier.modelRequests > 0);
   if (used.length === 0) return [];
-  const rows = [
-    ["COST", "REQUESTS", "TO MODELS", "TOKENS", "PAID", "TIME"],
-    ...used.map((tier) => cells(tier.tier, tier)),
-    cells("total", total),
-  ];
+  const columns = ["COST", "REQUESTS", "TO MODELS", "TOKENS", "PAID", "TIME"].map((title, index) =>
+    index === 0 ? { title } : { title, align: "right" as const },
+  );
+  const rows = [...used.map((tier) => cells(tier.tier, tier)), cells("total", total)];
   const { rejected } = total;
   const notes = [
     ...(rejected.milliseconds + rejected.modelRequests > 0
@@ -41,5 +41,5 @@ export function describeCost({ tiers, total }: CostReport): string[] {
       ? [`of ${total.inexact} requests to models nobody knows what they used: their worst case is counted`]
       : []),
   ];
-  return [...table(rows).split("\n"), ...notes].map((line) => `  ${line}`);
+  return [...fitTable(columns, rows, "  "), ...notes.map((line) => `  ${line}`)];
 }

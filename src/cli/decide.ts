@@ -4,6 +4,7 @@ import type { Entry } from "../domain/event.ts";
 import { narrate } from "../host/narrate.ts";
 import { call, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
+import { withId } from "./ids.ts";
 
 interface Answer {
   id: string;
@@ -110,13 +111,13 @@ export function decideCommands(): Command[] {
     ])
       .argument("<id>")
       .option("--onto <branch>", "the target (default: the branch it was delegated for)")
-      .action(action(land)),
+      .action(action(withId(land))),
     command("verify", "Have an approved delegation or plan tested and verified again: a new approval.", [
       "sallyport verify d-abcdefgh23456722",
     ])
       .argument("<id>")
       .option("--onto <branch>", "the target (default: the branch it was delegated for)")
-      .action(action(verify)),
+      .action(action(withId(verify))),
     command("act", "Do one of the policy's actions with what was approved or landed, in a sandbox of its own.", [
       "sallyport act d-abcdefgh23456722 push",
       "sallyport act d-abcdefgh23456722 push --again",
@@ -124,12 +125,12 @@ export function decideCommands(): Command[] {
       .argument("<id>")
       .argument("<action>", "its name in `actions:` of the policy")
       .option("--again", "it was done, or may have been, and is to be done once more")
-      .action(action(act)),
+      .action(action(withId(act))),
     command("discard", "Give up a delegation or plan and what it proposed.", ["sallyport discard d-abcdefgh23456722"])
       .argument("<id>")
-      .action(action(word("discard", (a) => `${a.id} is discarded`))),
+      .action(action(withId(word("discard", (a) => `${a.id} is discarded`)))),
     command("stop", "End a delegation, plan or landing that runs or waits.", ["sallyport stop d-abcdefgh23456722"])
       .argument("<id>")
-      .action(action(word("stop", (a) => `${a.id} is ${a.state}`))),
+      .action(action(withId(word("stop", (a) => `${a.id} is ${a.state}`)))),
   ];
 }

@@ -7,13 +7,10 @@ import { dossierOf, showDossier } from "../delegation/dossier.ts";
 import { brief as briefSchema, type Criterion } from "../domain/brief.ts";
 import { type Delegation, restingStates, stateExitCode } from "../domain/delegation.ts";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
-import type { Entry } from "../domain/event.ts";
-import { narrate } from "../host/narrate.ts";
-import type { StateDirectory } from "../host/state-directory.ts";
 import { checkSource, parseSource, readText } from "../policy/document.ts";
-import { call, lines } from "./client.ts";
-import { action, command, done, type Globals, print, say } from "./context.ts";
-import { ticker } from "./ticker.ts";
+import { call } from "./client.ts";
+import { action, command, done, type Globals, print, say, sayNext } from "./context.ts";
+import { watch } from "./watch.ts";
 
 interface Options {
   repo?: string;
@@ -51,16 +48,8 @@ export async function readCheckFiles(
   return checkFiles;
 }
 
-/** Prints what happens to a delegation until it rests. Returns its record. */
-export async function follow(state: StateDirectory, id: string, show: (entry: Entry) => void): Promise<Delegation> {
-  for (;;) {
-    for await (const entry of lines<Entry>(state, `/v1/delegations/${id}/log?follow=true`)) show(entry);
-    const record = await call<Delegation>(state, "GET", `/v1/delegations/${id}`);
-    if (restingStates.has(record.state)) return record;
-  }
-}
-
-async function delegate({ state, json }: Globals, file: string, options: Options): Promise<number> {
+async function delegate(shared: Globals, file: string, options: Options): Promise<number> {
+  const { state, json } = shared;
   const { brief, checkFiles } = await readBrief(resolve(file));
   const { id } = await call<{ id: string }>(state, "POST", "/v1/delegations", {
     repository: resolve(options.repo ?? "."),
@@ -73,21 +62,17 @@ async function delegate({ state, json }: Globals, file: string, options: Options
     if (json) print({ id });
     else {
       say(id);
-      process.stderr.write(`  next: sallyport log ${id} -f, then sallyport land ${id}\n`);
+      sayNext(`sallyport log ${id} -f, then sallyport land ${id}`);
     }
     return done;
   }
-  const status = ticker(!json);
-  const record = await follow(state, id, (entry) => {
-    if (!json) status.line(narrate(entry));
-  });
-  status.end();
+  const record = await watch<Delegation>(shared, { id, rests: ({ state: now }) => restingStates.has(now) });
   if (json) print({ ...record, cost: costReport([record]), dossier: dossierOf(record) });
   else {
     say(`${id} is ${record.state}${record.reason ? `: ${record.reason}` : ""}`);
     if (record.state === "approved")
-      process.stderr.write(`  next: sallyport diff ${id}, then sallyport land ${id} or sallyport discard ${id}\n`);
-    else process.stderr.write(`  next: sallyport show ${id}\n`);
+      sayNext(`sallyport diff ${id}, then sallyport land ${id} or sallyport discard ${id}`);
+    else sayNext(`sallyport show ${id}`);
     const dossier = dossierOf(record);
     if (dossier) for (const line of showDossier(dossier).split("\n")) say(line);
   }

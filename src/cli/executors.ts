@@ -6,7 +6,8 @@ import { SallyportError } from "../domain/error.ts";
 import { showDuration, showMoney } from "../domain/units.ts";
 import type { TrackRecordView } from "../host/track-records.ts";
 import { call } from "./client.ts";
-import { action, command, done, type Globals, print, say, table } from "./context.ts";
+import { action, command, done, type Globals, print, say } from "./context.ts";
+import { type Column, fitTable } from "./table.ts";
 
 const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
@@ -32,22 +33,23 @@ export function showRate({ count, of, rate, low, high }: Rate): string {
   return `${count}/${of} ${percent(rate)} % (${percent(low)}–${percent(high)})`;
 }
 
-const head = [
-  "EXECUTOR",
-  "MODEL",
-  "KIND",
-  "DONE",
-  "FIRST TRY",
-  "APPROVED",
-  "STUCK",
-  "OVER",
-  "REJECTED H/T/V",
-  "DENIED",
-  "PROTECTED",
-  "TOKENS",
-  "PAID/APPROVED",
-  "LIST/APPROVED",
-  "MEDIAN",
+const right = "right" as const;
+const columns: readonly Column[] = [
+  { title: "EXECUTOR" },
+  { title: "MODEL", gives: 2, least: 12 },
+  { title: "KIND", gives: 3 },
+  { title: "DONE", align: right },
+  { title: "FIRST TRY", gives: 1 },
+  { title: "APPROVED" },
+  { title: "STUCK", gives: 4 },
+  { title: "OVER", gives: 6, align: right },
+  { title: "REJECTED H/T/V", gives: 9 },
+  { title: "DENIED", gives: 7, align: right },
+  { title: "PROTECTED", gives: 10, align: right },
+  { title: "TOKENS", gives: 8, align: right },
+  { title: "PAID/APPROVED", gives: 5, align: right },
+  { title: "LIST/APPROVED", gives: 11, align: right },
+  { title: "MEDIAN", gives: 2, align: right },
 ];
 
 function row(record: TrackRecord): string[] {
@@ -80,7 +82,7 @@ async function executors({ state, json }: Globals, options: { since?: string }):
   else if (view.records.length === 0)
     say("nothing is known of any executor yet; next: sallyport delegate BRIEF --repo DIR");
   else {
-    say(table([head, ...view.records.map(row), ...view.totals.map(row)]));
+    for (const line of fitTable(columns, [...view.records, ...view.totals].map(row))) say(line);
     say(
       "Rates with the bounds between which the truth lies with 95 % (Wilson). What each figure means: docs/executors.md",
     );

@@ -6,8 +6,11 @@ import type { Entry } from "../domain/event.ts";
 import type { Closed } from "../gate/calibration/gate-state.ts";
 import type { ErrorRate, VerifierRates } from "../gate/calibration/rates.ts";
 import { call } from "./client.ts";
-import { action, command, done, type Globals, print, say, table } from "./context.ts";
-import { ticker } from "./ticker.ts";
+import { action, command, done, type Globals, print, say } from "./context.ts";
+import { onInterrupt, openLive } from "./live.ts";
+import { type Cell, fitTable } from "./table.ts";
+import type { Line } from "./terminal.ts";
+import { clock } from "./when.ts";
 
 interface GateStatus {
   open: boolean;
@@ -37,17 +40,20 @@ export function showErrorRate({ count, of, rate, low, high }: ErrorRate): string
   return `${count}/${of} ${percent(rate)} (${(low * 100).toFixed(1)}–${percent(high)})`;
 }
 
-function describe(gate: GateStatus): string[] {
-  const lines = gate.closed
+function describe(gate: GateStatus): Line[] {
+  const lines: Line[] = gate.closed
     ? [
-        `the gate is CLOSED since ${gate.closed.since}, by ${gate.closed.by}: ${gate.closed.reason}`,
+        [["the gate is CLOSED", "bad"], ` since ${gate.closed.since}, by ${gate.closed.by}: ${gate.closed.reason}`],
         ...(gate.closed.canary
           ? [`  canary    ${gate.closed.canary}: sallyport audit show --delegation ${gate.closed.canary}`]
           : []),
         "  next      look at that verifier; calibrate another; then: sallyport gate open --reason TEXT",
       ]
     : [
-        `the gate is open${gate.opened ? `: opened ${gate.opened.time} by ${gate.opened.by}: ${gate.opened.reason}` : ""}`,
+        [
+          ["the gate is open", "good"],
+          `${gate.opened ? `: opened ${gate.opened.time} by ${gate.opened.by}: ${gate.opened.reason}` : ""}`,
+        ],
       ];
   lines.push(
     `  drawn     ${percent(gate.rate)} of real verdicts are followed by a canary; ${gate.waiting} wait or run`,
@@ -56,22 +62,28 @@ function describe(gate: GateStatus): string[] {
   if (gate.failed > 0) lines.push(`  failed    ${gate.failed}, by no fault of a verifier`);
   if (gate.verifiers.length === 0) lines.push("  nothing is known of any verifier yet; next: sallyport gate calibrate");
   else {
-    const rows = gate.verifiers.map((v) => [
-      v.harness,
+    const rows = gate.verifiers.map((v): Cell[] => [
+      [v.harness, "strong"],
       v.policy,
       v.image.slice(7, 19),
       String(v.canaries),
       showErrorRate(v.falseApproval),
       showErrorRate(v.falseRejection),
     ]);
+    const columns = [
+      { title: "VERIFIER" },
+      { title: "POLICY", gives: 1, least: 8 },
+      { title: "IMAGE", gives: 3 },
+      { title: "CANARIES", gives: 2, align: "right" as const },
+      { title: "FALSE APPROVALS" },
+      { title: "FALSE REJECTIONS" },
+    ];
     lines.push(
-      ...table([["VERIFIER", "POLICY", "IMAGE", "CANARIES", "FALSE APPROVALS", "FALSE REJECTIONS"], ...rows]).split(
-        "\n",
-      ),
+      ...fitTable(columns, rows),
       `Over the last ${gate.window} canaries of each; in brackets the one-sided 95 % bounds (Clopper–Pearson).`,
     );
   }
-  for (const warning of gate.warnings) lines.push(`warning: ${warning}`);
+  for (const warning of gate.warnings) lines.push([["warning: ", "warn"], warning]);
   return lines;
 }
 
@@ -99,19 +111,27 @@ async function calibrate({ state, json }: Globals, options: CalibrateFlags): Pro
     ...(options.policy ? { policy: options.policy } : {}),
     ...(options.harness ? { harness: options.harness } : {}),
   });
-  const progress = ticker(!json);
+  const begun = Date.now();
   const answers: CanaryAnswer[] = [];
+  const progress = openLive(!json, (now) => [
+    [
+      [`  ${answers.length} of ${canaries.length} judged`, "name"],
+      `, wrong: ${answers.filter(isWrong).length}, elapsed ${clock(now - begun)}`,
+    ],
+  ]);
+  const took = onInterrupt(progress, ["the canaries go on without you", "  look: sallyport gate status"]);
   for (const id of canaries) {
     for (;;) {
       const answer = await call<CanaryAnswer>(state, "GET", `/v1/gate/canaries/${id}`);
       if (answer.event) {
         answers.push(answer);
-        progress.line(tell(answer));
+        progress.line(describeAnswer(answer), answer.event.time);
         break;
       }
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   }
+  took();
   progress.end();
   const gate = await call<GateStatus>(state, "GET", "/v1/gate");
   const judged = answers.flatMap(({ event }) => (event?.type === "canary.judged" ? [event.data] : []));
@@ -123,7 +143,10 @@ async function calibrate({ state, json }: Globals, options: CalibrateFlags): Pro
   return judged.some(({ label, approved }) => label === "bad" && approved) ? exitCode.rejected : done;
 }
 
-function tell({ event }: CanaryAnswer): string {
+const isWrong = ({ event }: CanaryAnswer) =>
+  event?.type === "canary.judged" && event.data.approved !== (event.data.label === "good");
+
+function describeAnswer({ event }: CanaryAnswer): string {
   if (event?.type !== "canary.judged") return `failed: ${JSON.stringify(event?.data ?? {})}`;
   const { case: name, label, approved, reasons } = event.data;
   const right = approved === (label === "good");
@@ -171,7 +194,7 @@ export function gateCommand(): Command {
     )
     .addCommand(
       command("open", "Open it again, saying why: what waited is asked, signed and may land.", [
-        'sallyport gate open --reason "the verifier is another image now; 48 canaries without a miss"',
+        'sallyport gate open --reason "another verifier; 48 canaries without a miss"',
       ])
         .requiredOption("--reason <text>", "why it may be trusted again; it is written down")
         .action(action(decide("open", "the gate is open"))),

@@ -4,8 +4,10 @@ import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
 import { showSize } from "../domain/units.ts";
 import { imageCache, shippedImages } from "../host/config.ts";
-import { action, command, done, type Globals, print, say, table } from "./context.ts";
-import { ticker } from "./ticker.ts";
+import { action, command, done, type Globals, print, say } from "./context.ts";
+import { onInterrupt, openLive } from "./live.ts";
+import { type Cell, fitTable } from "./table.ts";
+import { clock, showTime } from "./when.ts";
 
 // Loaded when an image is asked for: the engine's client is large, and most commands have no use for it.
 async function imageTools() {
@@ -49,31 +51,52 @@ async function build({ json }: Globals, names: string[], options: BuildFlags): P
     throw new SallyportError("usage", "no image is named", {
       next: "Name one, or --all: `sallyport image build --all`.",
     });
-  const progress = ticker(!json);
-  const built = [];
+  const begun = Date.now();
+  const built: object[] = [];
+  let now = { name: "", line: "", since: begun };
+  const progress = openLive(!json, (time) =>
+    now.name
+      ? [
+          [
+            [`  image ${built.length + 1} of ${wanted.length}: ${now.name} ${clock(time - now.since)}`, "name"],
+            `, all ${clock(time - begun)}`,
+          ],
+          [["  ", "dim"], now.line],
+        ]
+      : [],
+  );
+  const took = onInterrupt(progress, ["what is built stays; the same command goes on from there"]);
   let different = false;
-  for (const name of wanted) {
-    const how = {
-      docker,
-      imagesDirectory: shippedImages,
-      cacheDirectory: imageCache,
-      force: options.force === true,
-      onProgress: (line: string) => progress.line(`${name}: ${line}`),
-    };
-    if (options.checkReproducible) {
-      const reproduction = await reproduceImage(name, how);
-      const same = reproduction.again === reproduction.image.digest;
-      progress.line(`${name}: ${reproduction.image.digest} built again: ${same ? "the same" : reproduction.again}`);
-      for (const { path, what } of reproduction.differences) progress.line(`${name}:   ${path}: ${what}`);
-      different ||= !same;
-      built.push({ ...reproduction, same });
-      continue;
+  try {
+    for (const name of wanted) {
+      now = { name, line: "", since: Date.now() };
+      const how = {
+        docker,
+        imagesDirectory: shippedImages,
+        cacheDirectory: imageCache,
+        force: options.force === true,
+        onProgress: (line: string) => {
+          now.line = line;
+          progress.line(`${name}: ${line}`);
+        },
+      };
+      if (options.checkReproducible) {
+        const reproduction = await reproduceImage(name, how);
+        const same = reproduction.again === reproduction.image.digest;
+        progress.line(`${name}: ${reproduction.image.digest} built again: ${same ? "the same" : reproduction.again}`);
+        for (const { path, what } of reproduction.differences) progress.line(`${name}:   ${path}: ${what}`);
+        different ||= !same;
+        built.push({ ...reproduction, same });
+        continue;
+      }
+      const image = await buildImage(name, how);
+      progress.line(`${name}: ${image.tag} ${image.digest.slice(0, 19)} (${showSize(image.size)})`);
+      built.push(image);
     }
-    const image = await buildImage(name, how);
-    progress.line(`${name}: ${image.tag} ${image.digest.slice(0, 19)} (${showSize(image.size)})`);
-    built.push(image);
+  } finally {
+    took();
+    progress.end();
   }
-  progress.end();
   if (json) print(built);
   return different ? exitCode.rejected : done;
 }
@@ -84,12 +107,21 @@ async function list({ json }: Globals): Promise<number> {
   if (json) print(images);
   else {
     const missing = (await listHarnesses(shippedImages)).filter((name) => !images.some((image) => image.name === name));
-    say(
-      table([
-        ["NAME", "TAG", "DIGEST", "SIZE", "CREATED"],
-        ...images.map((i) => [i.name, i.tag, i.digest.slice(0, 19), showSize(i.size), i.created.slice(0, 19)]),
-      ]),
-    );
+    const columns = [
+      { title: "NAME" },
+      { title: "TAG", gives: 2, least: 16 },
+      { title: "DIGEST", gives: 3 },
+      { title: "SIZE", align: "right" as const },
+      { title: "CREATED", gives: 1 },
+    ];
+    const rows = images.map((i): Cell[] => [
+      [i.name, "strong"],
+      i.tag,
+      i.digest.slice(0, 19),
+      showSize(i.size),
+      showTime(i.created),
+    ]);
+    for (const line of fitTable(columns, rows)) say(line);
     if (missing.length > 0) say(`not built: ${missing.join(", ")}; next: sallyport image build --all`);
   }
   return done;
@@ -136,9 +168,17 @@ export function imageCommand(): Command {
         .option("--check-reproducible", "build twice and say what differs; exit 1 if anything does")
         .action(action(build)),
     )
-    .addCommand(command("list", "List the images that are built.").action(action(list)))
     .addCommand(
-      command("audit", "Look for what must not be in an image; none is the passing answer.")
+      command("list", "List the images that are built.", [
+        "sallyport image list",
+        "sallyport image list --json",
+      ]).action(action(list)),
+    )
+    .addCommand(
+      command("audit", "Look for what must not be in an image; none is the passing answer.", [
+        "sallyport image audit pi",
+        "sallyport image audit pi --sbom pi.cdx.json",
+      ])
         .argument("<name>")
         .option("--sbom <file>", "write the bill of materials there, as CycloneDX 1.6 JSON")
         .action(action(audit)),

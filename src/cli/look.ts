@@ -2,37 +2,26 @@
 import type { Command } from "commander";
 import { costReport } from "../delegation/cost.ts";
 import { dossierOf, showDossier } from "../delegation/dossier.ts";
-import { type Delegation, stateExitCode } from "../domain/delegation.ts";
+import { type Delegation, restingStates, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { judgesOf } from "../gate/panel.ts";
 import { call, callRaw, lines, pathOf } from "./client.ts";
-import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
+import { action, command, done, type Globals, print, safe, say } from "./context.ts";
 import { describeCost } from "./cost.ts";
 import { told } from "./entry-line.ts";
+import { withId } from "./ids.ts";
+import { listCommand } from "./list.ts";
+import { goesOn, onInterrupt, openLive } from "./live.ts";
 import { showMission } from "./mission-show.ts";
 import { showPlan } from "./plan-show.ts";
+import { describeWatched, type Watched, watchStep } from "./progress.ts";
+import { stateStyle } from "./state-style.ts";
+import type { Line } from "./terminal.ts";
 
-async function list({ state, json }: Globals): Promise<number> {
-  const { delegations } = await call<{ delegations: Delegation[] }>(state, "GET", "/v1/delegations");
-  if (json) print(delegations);
-  else if (delegations.length === 0) say("no delegations yet; next: sallyport delegate BRIEF --repo DIR");
-  else {
-    const rows = delegations.map((d) => [
-      d.id,
-      d.state,
-      `${d.attempts.length}/${d.policy.budget.attempts}`,
-      d.accepted.slice(0, 19),
-      d.brief.title,
-    ]);
-    say(table([["ID", "STATE", "ATTEMPTS", "ACCEPTED", "TITLE"], ...rows]));
-  }
-  return done;
-}
-
-function describe(d: Delegation): string[] {
-  const lines = [
-    `${d.id}  ${d.state}${d.reason ? `: ${d.reason}` : ""}`,
+function describe(d: Delegation): Line[] {
+  const lines: Line[] = [
+    [[d.id, "strong"], "  ", [d.state, stateStyle(d.state)], d.reason ? `: ${d.reason}` : ""],
     ...(d.held ? [`  HELD        ${d.held}; it goes on when an operator opens it: sallyport gate status`] : []),
     `  title       ${d.brief.title}`,
     ...(d.plan ? [`  plan        ${d.plan.id}, ${d.plan.brief ?? "the combined whole"}`] : []),
@@ -121,30 +110,44 @@ async function diff({ state, json }: Globals, id: string, options: { attempt?: s
   return done;
 }
 
-async function log({ state, json }: Globals, id: string, options: { follow?: boolean }): Promise<number> {
-  const path = `${pathOf(id)}/log?follow=${options.follow === true}`;
-  for await (const entry of lines<Entry>(state, path)) {
-    if (json) process.stdout.write(`${JSON.stringify(entry)}\n`);
-    else say(`${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${told(entry)}`);
+async function log(shared: Globals, id: string, options: { follow?: boolean }): Promise<number> {
+  const { state, json } = shared;
+  const watched = new Map<string, Watched>();
+  const live = openLive(!json && options.follow === true, (now) => {
+    const one = watched.get(id);
+    return one && !restingStates.has(one.record.state) ? describeWatched(one, now) : [];
+  });
+  const took = options.follow ? onInterrupt(live, goesOn(id)) : undefined;
+  try {
+    for await (const entry of lines<Entry>(state, `${pathOf(id)}/log?follow=${options.follow === true}`)) {
+      const text = `${String(entry.seq).padStart(6)}  ${entry.time.slice(11, 23)}  ${told(entry)}`;
+      const next = watchStep(watched.get(id), entry);
+      if (next && entry.delegation === id) watched.set(id, next);
+      if (json) process.stdout.write(`${JSON.stringify(entry)}\n`);
+      // What is redrawn may not stand in the way of what stays.
+      else if (live.redraws && process.stdout.isTTY) live.above(() => say(text));
+      else say(text);
+    }
+  } finally {
+    took?.();
+    live.end();
   }
   return done;
 }
 
 export function lookCommands(): Command[] {
   return [
-    command("list", "List the delegations.", ["sallyport list", "sallyport list --json | jq '.[].state'"]).action(
-      action(list),
-    ),
+    listCommand(),
     command("show", "Show one delegation or plan; the exit code is its outcome.", ["sallyport show d-abcdefgh23456722"])
       .argument("<id>")
-      .action(action(show)),
+      .action(action(withId(show))),
     command("diff", "Show a proposal's patch.", ["sallyport diff d-abcdefgh23456722 --attempt 1"])
       .argument("<id>")
       .option("--attempt <n>", "which attempt (default: the last proposal)")
-      .action(action(diff)),
+      .action(action(withId(diff))),
     command("log", "Show what happened to a delegation, from the ledger.", ["sallyport log d-abcdefgh23456722 -f"])
       .argument("<id>")
       .option("-f, --follow", "go on until it rests")
-      .action(action(log)),
+      .action(action(withId(log))),
   ];
 }

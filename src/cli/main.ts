@@ -1,63 +1,31 @@
-/** The command line: one file a command group, composed here. */
+/** Runs the command line. */
 import { CommanderError } from "commander";
-import { exitCode } from "../domain/error.ts";
-import { version } from "../host/version.ts";
-import { auditCommand } from "./audit.ts";
-import { consoleCommand } from "./console.ts";
-import { command, explain } from "./context.ts";
-import { daemonCommand } from "./daemon.ts";
-import { decideCommands } from "./decide.ts";
-import { delegateCommand } from "./delegate.ts";
-import { doctorCommand } from "./doctor.ts";
-import { executorsCommand } from "./executors.ts";
-import { gateCommand } from "./gate.ts";
-import { imageCommand } from "./image.ts";
-import { lookCommands } from "./look.ts";
-import { mcpCommand } from "./mcp.ts";
-import { planCommand } from "./plan.ts";
-import { policyCommand } from "./policy.ts";
-import { runCommand } from "./run.ts";
-
-const program = command("sallyport", "A sandbox-first host for harnesses that hire other harnesses.", [
-  "sallyport doctor",
-  "sallyport image build --all",
-  "sudo sallyport daemon &",
-  "sallyport delegate brief.yaml --repo /srv/git/money.git --wait",
-]).version(version);
-for (const group of [
-  doctorCommand(),
-  daemonCommand(),
-  imageCommand(),
-  policyCommand(),
-  delegateCommand(),
-  planCommand(),
-  runCommand(),
-  ...lookCommands(),
-  ...decideCommands(),
-  executorsCommand(),
-  gateCommand(),
-  mcpCommand(),
-  auditCommand(),
-  consoleCommand(),
-]) {
-  program.addCommand(group);
-}
+import { exitCode, SallyportError } from "../domain/error.ts";
+import { explain } from "./context.ts";
+import { buildProgram } from "./program.ts";
 
 // `sallyport audit show | head` is no fault.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+    throw error;
+  });
 
-const everyCommand = (of: typeof program): (typeof program)[] => [
-  of,
-  ...of.commands.flatMap((c) => everyCommand(c as typeof program)),
-];
-for (const one of everyCommand(program)) one.exitOverride();
+/** What the parser says, as an error like every other: what was found, and what to do. */
+function usage({ message, code }: CommanderError): SallyportError {
+  const [, what = message, meant] = /^(?:error: )?([\s\S]*?)(?:\s*\(Did you mean (.*?)\?\))?$/.exec(message) ?? [];
+  const help = "--help shows the options and examples.";
+  return new SallyportError("usage", what, {
+    next: meant ? `Did you mean ${meant}? ${help}` : code === "commander.missingArgument" ? `Name it; ${help}` : help,
+  });
+}
 
 try {
-  await program.parseAsync();
+  await buildProgram().parseAsync();
 } catch (thrown) {
-  if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? exitCode.done : exitCode.usage;
-  else process.exitCode = explain(thrown, process.argv.includes("--json"));
+  const json = process.argv.includes("--json");
+  if (!(thrown instanceof CommanderError)) process.exitCode = explain(thrown, json);
+  else if (thrown.exitCode === 0) process.exitCode = exitCode.done;
+  // A group without a command shows its help.
+  else process.exitCode = thrown.code === "commander.help" ? exitCode.usage : explain(usage(thrown), json);
 }

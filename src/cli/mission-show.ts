@@ -5,6 +5,8 @@ import { call, pathOf } from "./client.ts";
 import { type Globals, print, say } from "./context.ts";
 import { costOf, describeCost } from "./cost.ts";
 import { describePlan } from "./plan-show.ts";
+import { stateStyle } from "./state-style.ts";
+import type { Line } from "./terminal.ts";
 
 /** Prints a mission; gives the exit code of its state. */
 export async function showMission({ state, json }: Globals, id: string): Promise<number> {
@@ -16,10 +18,15 @@ export async function showMission({ state, json }: Globals, id: string): Promise
 }
 
 /** A mission as lines: its planner's turns, its plan, its report. */
-export function describeMission(mission: MissionView): string[] {
+export function describeMission(mission: MissionView): Line[] {
   const { plan, report } = mission;
   return [
-    `${mission.id}  ${mission.state}${mission.reason ? `: ${mission.reason}` : ""}`,
+    [
+      [mission.id, "strong"],
+      "  ",
+      [mission.state, stateStyle(mission.state)],
+      mission.reason ? `: ${mission.reason}` : "",
+    ],
     `  mission     ${(mission.mission.split("\n")[0] ?? "").slice(0, 200)}`,
     `  target      ${mission.ref} at ${mission.base}`,
     `  planner     ${mission.harness}, policy ${mission.policy}`,

@@ -1,8 +1,11 @@
 /** A plan for people. */
 import { type PlanView, planExitCode } from "../domain/plan-record.ts";
 import { call, pathOf } from "./client.ts";
-import { type Globals, print, say, table } from "./context.ts";
+import { type Globals, print, say } from "./context.ts";
 import { costOf, describeCost } from "./cost.ts";
+import { stateStyle } from "./state-style.ts";
+import { type Cell, fitTable } from "./table.ts";
+import type { Line } from "./terminal.ts";
 
 /** Prints a plan; gives the exit code of its state. */
 export async function showPlan({ state, json }: Globals, id: string): Promise<number> {
@@ -14,18 +17,31 @@ export async function showPlan({ state, json }: Globals, id: string): Promise<nu
 }
 
 /** A plan as lines. */
-export function describePlan(plan: PlanView): string[] {
-  const rows = plan.briefs.map((brief) => [
+export function describePlan(plan: PlanView): Line[] {
+  const rows = plan.briefs.map((brief): Cell[] => [
     brief.id,
     brief.delegation,
-    brief.state,
+    [brief.state, stateStyle(brief.state)],
     brief.after.join("+") || "-",
     `${brief.title}${brief.reason ? `: ${brief.reason.split("\n")[0]}` : ""}`,
   ]);
   const { combined } = plan;
-  const whole = ["whole", combined.delegation, combined.state, "-", combined.reason?.split("\n")[0] ?? ""];
+  const whole: Cell[] = [
+    "whole",
+    combined.delegation,
+    [combined.state, stateStyle(combined.state)],
+    "-",
+    combined.reason?.split("\n")[0] ?? "",
+  ];
+  const columns = [
+    { title: "BRIEF" },
+    { title: "DELEGATION" },
+    { title: "STATE" },
+    { title: "AFTER", gives: 2 },
+    { title: "TITLE", gives: 3, least: 12 },
+  ];
   return [
-    `${plan.id}  ${plan.state}${plan.reason ? `: ${plan.reason}` : ""}`,
+    [[plan.id, "strong"], "  ", [plan.state, stateStyle(plan.state)], `${plan.reason ? `: ${plan.reason}` : ""}`],
     `  title       ${plan.title}`,
     `  repository  ${plan.repository}`,
     `  base        ${plan.base}`,
@@ -33,8 +49,6 @@ export function describePlan(plan: PlanView): string[] {
     ...plan.findings.map((finding) => `  warning     ${finding.message}`),
     ...(plan.approval ? [`  approval    ${plan.approval}`] : []),
     ...(plan.landed ? [`  landed      ${plan.landed.commit} on ${plan.landed.ref}`] : []),
-    ...table([["BRIEF", "DELEGATION", "STATE", "AFTER", "TITLE"], ...rows, whole])
-      .split("\n")
-      .map((line) => `  ${line}`),
+    ...fitTable(columns, [...rows, whole], "  "),
   ];
 }

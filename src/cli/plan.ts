@@ -8,21 +8,22 @@ import { scopesOf } from "../delegation/plan-admit.ts";
 import { noFacts, type PlanFacts } from "../delegation/plan-facts.ts";
 import { lintPlan } from "../delegation/plan-lint.ts";
 import { errorCodes } from "../domain/error.ts";
-import type { Entry } from "../domain/event.ts";
 import { type Plan, type PlanFinding, plan as planSchema } from "../domain/plan.ts";
 import { type PlanView, planExitCode, restingPlanStates } from "../domain/plan-record.ts";
 import { loadConfig, policyDirectories } from "../host/config.ts";
-import { narrate } from "../host/narrate.ts";
-import type { StateDirectory } from "../host/state-directory.ts";
 import { checkSource, parseSource, readText, type Source } from "../policy/document.ts";
 import { loadPolicy } from "../policy/load.ts";
 import { openHostRepository, resolveCommit } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
-import { call, lines, pathOf } from "./client.ts";
-import { action, command, done, type Globals, print, say, table } from "./context.ts";
+import { call, pathOf } from "./client.ts";
+import { action, command, done, type Globals, print, say, sayNext } from "./context.ts";
 import { readCheckFiles } from "./delegate.ts";
+import { withId } from "./ids.ts";
 import { describePlan, showPlan } from "./plan-show.ts";
-import { ticker } from "./ticker.ts";
+import { stateStyle } from "./state-style.ts";
+import { type Cell, fitTable } from "./table.ts";
+import { watch } from "./watch.ts";
+import { showTime } from "./when.ts";
 
 interface Options {
   repo?: string;
@@ -79,31 +80,24 @@ async function check({ state, json }: Globals, file: string, options: Options): 
   return errors === 0 ? done : errorCodes["plan-invalid"];
 }
 
-/** Prints what happens to a plan and its delegations until it rests. */
-export async function followPlan(state: StateDirectory, id: string, show: (entry: Entry) => void): Promise<PlanView> {
-  for (;;) {
-    for await (const entry of lines<Entry>(state, `${pathOf(id)}/log?follow=true`)) show(entry);
-    const view = await call<PlanView>(state, "GET", pathOf(id));
-    if (restingPlanStates.has(view.state)) return view;
-  }
-}
-
-/** A line about a plan, with the brief that it is about in front. */
-export function narrateIn(view: PlanView, entry: Entry): string {
-  const brief = view.briefs.find((one) => one.delegation === entry.delegation)?.id;
-  const whole = view.combined.delegation === entry.delegation ? "whole" : undefined;
-  return `${(brief ?? whole ?? "plan").padEnd(6)} ${narrate(entry)}`;
+/** Which brief of a plan a delegation runs; `whole` for the combined one. */
+export function nameIn(view: PlanView, delegation: string): string {
+  const brief = view.briefs.find((one) => one.delegation === delegation)?.id;
+  return brief ?? (view.combined.delegation === delegation ? "whole" : "plan");
 }
 
 /** The whole turn of a plan, shown as it goes on. Gives what it came to. */
-export async function watchPlan({ state, json }: Globals, id: string): Promise<PlanView> {
-  const known = await call<PlanView>(state, "GET", pathOf(id));
-  const status = ticker(!json);
-  const view = await followPlan(state, id, (entry) => {
-    if (!json) status.line(narrateIn(known, entry));
+export async function watchPlan(shared: Globals, id: string): Promise<PlanView> {
+  let known = await call<PlanView>(shared.state, "GET", pathOf(id));
+  return watch<PlanView>(shared, {
+    id,
+    rests: ({ state }) => restingPlanStates.has(state),
+    nameOf: (delegation) => nameIn(known, delegation),
+    // A mended brief has another delegation than before.
+    async meet({ type }) {
+      if (type === "plan.mended") known = await call<PlanView>(shared.state, "GET", pathOf(id));
+    },
   });
-  status.end();
-  return view;
 }
 
 async function run({ state, json }: Globals, file: string, options: Options): Promise<number> {
@@ -122,7 +116,7 @@ async function run({ state, json }: Globals, file: string, options: Options): Pr
     if (json) print({ id, findings });
     else {
       say(id);
-      process.stderr.write(`  next: sallyport log ${id} -f, then sallyport land ${id}\n`);
+      sayNext(`sallyport log ${id} -f, then sallyport land ${id}`);
     }
     return done;
   }
@@ -131,7 +125,7 @@ async function run({ state, json }: Globals, file: string, options: Options): Pr
   else {
     for (const line of describePlan(view)) say(line);
     const next = view.state === "approved" ? `sallyport diff ${id}, then sallyport land ${id}` : `sallyport show ${id}`;
-    process.stderr.write(`  next: ${next} or sallyport discard ${id}\n`);
+    sayNext(`${next} or sallyport discard ${id}`);
   }
   return planExitCode[view.state];
 }
@@ -141,14 +135,21 @@ async function list({ state, json }: Globals): Promise<number> {
   if (json) print(plans);
   else if (plans.length === 0) say("no plans yet; next: sallyport plan run PLAN --repo DIR");
   else {
-    const rows = plans.map((plan) => [
+    const rows = plans.map((plan): Cell[] => [
       plan.id,
-      plan.state,
+      [plan.state, stateStyle(plan.state)],
       `${plan.briefs.filter((brief) => brief.state === "approved").length}/${plan.briefs.length}`,
-      plan.accepted.slice(0, 19),
+      showTime(plan.accepted),
       plan.title,
     ]);
-    say(table([["ID", "STATE", "APPROVED", "ACCEPTED", "TITLE"], ...rows]));
+    const columns = [
+      { title: "ID" },
+      { title: "STATE" },
+      { title: "APPROVED", gives: 2 },
+      { title: "ACCEPTED", gives: 1 },
+      { title: "TITLE", gives: 3, least: 12 },
+    ];
+    for (const line of fitTable(columns, rows)) say(line);
   }
   return done;
 }
@@ -157,7 +158,10 @@ export function planCommand(): Command {
   const repo = ["--repo <dir>", "the host repository (default: this folder)"] as const;
   const base = ["--base <ref>", "what to start from (default: HEAD)"] as const;
   const strict = ["--strict", "refuse a plan with warnings too"] as const;
-  return command("plan", "Several briefs with their order, one verdict on all of them together.")
+  return command("plan", "Several briefs with their order, one verdict on all of them together.", [
+    "sallyport plan check plan.yaml --repo /srv/git/money.git",
+    "sallyport plan run plan.yaml --repo /srv/git/money.git --wait",
+  ])
     .addCommand(
       command("check", "Judge a plan before it runs: is its order sound, is the work cut where it can be cut?", [
         "sallyport plan check plan.yaml",
@@ -186,6 +190,6 @@ export function planCommand(): Command {
     .addCommand(
       command("show", "Show one plan; the exit code is its outcome.", ["sallyport plan show p-abcdefgh23456722"])
         .argument("<id>")
-        .action(action(showPlan)),
+        .action(action(withId(showPlan))),
     );
 }

@@ -8,7 +8,7 @@ export function policyCommand(): Command {
   const policy = "a name, or a file";
   return command("policy", "Write, check and understand policies.", [
     "sallyport policy check ./money.yaml",
-    'sallyport policy explain node-library "POST https://registry.npmjs.org/left-pad"',
+    'sallyport policy explain node-library "POST https://registry.npmjs.org/a"',
     "sallyport policy diff base ./money.yaml",
   ])
     .addCommand(
@@ -25,7 +25,7 @@ export function policyCommand(): Command {
         "explain",
         "Why a request is allowed or denied, and the smallest change that would allow it. Exit 5: denied.",
         [
-          'sallyport policy explain node-library "PUT https://registry.npmjs.org/left-pad"',
+          'sallyport policy explain node-library "PUT https://registry.npmjs.org/a"',
           'sallyport policy explain ./money.yaml "GET wss://events.example.org/feed"',
           'sallyport policy explain ./money.yaml "CONNECT example.org:443"',
         ],
@@ -45,10 +45,7 @@ export function policyCommand(): Command {
       command(
         "diff",
         "What becomes allowed and denied from one policy to another. Exit 1: it allows more, or that cannot be ruled out.",
-        [
-          "sallyport policy diff base ./money.yaml",
-          "git show main:policies/money.yaml > /tmp/money.yaml && sallyport policy diff /tmp/money.yaml ./money.yaml",
-        ],
+        ["sallyport policy diff base ./money.yaml", "sallyport policy diff ./money-before.yaml ./money.yaml --json"],
       )
         .argument("<before>", policy)
         .argument("<after>", policy)

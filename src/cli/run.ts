@@ -1,16 +1,14 @@
 /** `sallyport run "MISSION"`: a planner harness plans, executors work, verifiers judge, and one report comes back. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { Entry } from "../domain/event.ts";
 import { type MissionView, missionExitCode } from "../domain/mission-record.ts";
 import type { PlanView } from "../domain/plan-record.ts";
-import { narrate } from "../host/narrate.ts";
-import { call, lines, pathOf } from "./client.ts";
-import { action, command, done, type Globals, print, say } from "./context.ts";
+import { call, pathOf } from "./client.ts";
+import { action, command, done, type Globals, print, say, sayNext } from "./context.ts";
 import { costOf, describeCost } from "./cost.ts";
 import { describeMission } from "./mission-show.ts";
-import { narrateIn } from "./plan.ts";
-import { ticker } from "./ticker.ts";
+import { nameIn } from "./plan.ts";
+import { watch } from "./watch.ts";
 
 interface Options {
   repo?: string;
@@ -23,22 +21,17 @@ interface Options {
 }
 
 /** Shows a mission as it goes on, until it rests. */
-async function watch({ state, json }: Globals, id: string): Promise<MissionView> {
-  const status = ticker(!json);
+async function watchMission(shared: Globals, id: string): Promise<MissionView> {
   let plan: PlanView | undefined;
-  for (;;) {
-    for await (const entry of lines<Entry>(state, `${pathOf(id)}/log?follow=true`)) {
-      if (json) continue;
-      if (entry.type === "plan.accepted") plan = await call<PlanView>(state, "GET", pathOf(entry.delegation ?? ""));
-      const own = entry.delegation === id || !plan;
-      status.line(own ? `${"run".padEnd(6)} ${narrate(entry)}` : narrateIn(plan as PlanView, entry));
-    }
-    const view = await call<MissionView>(state, "GET", pathOf(id));
-    if (view.rests) {
-      status.end();
-      return view;
-    }
-  }
+  return watch<MissionView>(shared, {
+    id,
+    rests: ({ rests }) => rests,
+    nameOf: (about) => (about === id || !plan ? "run" : nameIn(plan, about)),
+    async meet({ type, delegation }) {
+      if (type === "plan.accepted" && delegation) plan = await call<PlanView>(shared.state, "GET", pathOf(delegation));
+      if (type === "plan.mended" && plan) plan = await call<PlanView>(shared.state, "GET", pathOf(plan.id));
+    },
+  });
 }
 
 async function run(shared: Globals, mission: string, options: Options): Promise<number> {
@@ -55,11 +48,11 @@ async function run(shared: Globals, mission: string, options: Options): Promise<
     if (json) print({ id });
     else {
       say(id);
-      process.stderr.write(`  next: sallyport log ${id} -f, then sallyport show ${id}\n`);
+      sayNext(`sallyport log ${id} -f, then sallyport show ${id}`);
     }
     return done;
   }
-  let view = await watch(shared, id);
+  let view = await watchMission(shared, id);
   let landed: unknown;
   if (options.land && view.state === "approved") {
     landed = await call(state, "POST", `${pathOf(id)}/land`, {});
@@ -70,15 +63,15 @@ async function run(shared: Globals, mission: string, options: Options): Promise<
   else {
     for (const line of [...describeMission(view), ...describeCost(cost)]) say(line);
     const next = view.state === "approved" ? `sallyport diff ${id}, then sallyport land ${id}` : `sallyport show ${id}`;
-    process.stderr.write(`  next: ${next}\n`);
+    sayNext(next);
   }
   return missionExitCode(view.state);
 }
 
 export function runCommand(): Command {
   return command("run", "Give a mission to a planner harness: plan, executors, verdicts, one report.", [
-    'sallyport run "Round half to even everywhere" --repo /srv/git/money.git --base main',
-    'sallyport run "Round half to even everywhere" --planner pi --onto sallyport/round --land --json',
+    'sallyport run "Round half to even everywhere" --repo /srv/git/money.git',
+    'sallyport run "Round half to even" --planner pi --onto sallyport/round --land',
   ])
     .argument("<mission>", "what is to be done, in your words")
     .option("--planner <harness>", "the harness that plans (default: the first that the operator names)")

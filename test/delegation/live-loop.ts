@@ -54,22 +54,29 @@ export interface Played {
 export interface Theatre {
   rig: Rig;
   bench: Bench;
-  play(play: Play): Promise<Played>;
+  /** The commit that every play starts from. */
+  base: string;
+  /** Plays one to its end; `signal` stops it, with the reason that the host would give. */
+  play(play: Play, signal?: AbortSignal): Promise<Played>;
   close(): Promise<void>;
 }
 
-/** Opens the engine, the gateway and a repository whose `src/sum.mjs` is `content`. */
-export async function openTheatre(content: string): Promise<Theatre> {
+/** Opens the engine, the gateway and a repository whose `src/sum.mjs` is `content`; `setup` is run in it before its commit. */
+export async function openTheatre(content: string, setup = "true"): Promise<Theatre> {
   const rig = await openRig();
   const b = await bench();
   const encoded = Buffer.from(content).toString("base64");
-  const base = await commit(b.repo, `mkdir src; echo ${encoded} | base64 -d > src/sum.mjs; printf '{}' > package.json`);
+  const base = await commit(
+    b.repo,
+    `mkdir src; echo ${encoded} | base64 -d > src/sum.mjs; printf '{}' > package.json; ${setup}`,
+  );
   const key = await loadHostKey(join(b.root, "keys"));
   const image = await rig.image("base");
   return {
     rig,
     bench: b,
-    play: (play) => playOne(play, { rig, b, base, key, image }),
+    base,
+    play: (play, signal = new AbortController().signal) => playOne(play, signal, { rig, b, base, key, image }),
     async close() {
       await b.clean();
       await rig.close();
@@ -79,6 +86,7 @@ export async function openTheatre(content: string): Promise<Theatre> {
 
 async function playOne(
   play: Play,
+  signal: AbortSignal,
   on: { rig: Rig; b: Bench; base: string; key: HostKey; image: string },
 ): Promise<Played> {
   const { rig, b, base, key, image } = on;
@@ -134,7 +142,7 @@ async function playOne(
   };
   await store.append({ type: "delegation.accepted", delegation: id, data });
   for (const event of play.before ?? []) await store.append({ ...event, delegation: id } as Event);
-  await runDelegation(id, 0, tools, new AbortController().signal);
+  await runDelegation(id, 0, tools, signal);
   const record = store.record(id);
   return {
     record,

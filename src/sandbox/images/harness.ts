@@ -5,6 +5,7 @@ import { SallyportError } from "../../domain/error.ts";
 import { type HarnessFile, harnessFile } from "../../domain/harness.ts";
 import { shortName } from "../../domain/identity.ts";
 import { parseDocument } from "../../policy/document.ts";
+import { nearest } from "../../policy/issues.ts";
 
 /**
  * The harness of that name. Throws `not-found` when there is no such folder, `harness-invalid` with the position when
@@ -50,9 +51,11 @@ export async function listHarnesses(imagesDirectory: string): Promise<string[]> 
 }
 
 function unknown(name: string, known: string[]): SallyportError {
+  const meant = nearest(name, known);
   return new SallyportError("not-found", `there is no harness ${JSON.stringify(name)}`, {
-    next:
-      known.length > 0
+    next: meant
+      ? `Did you mean ${meant}?`
+      : known.length > 0
         ? `name one of: ${known.join(", ")}`
         : "add a folder with a harness.yaml to the images directory",
   });
