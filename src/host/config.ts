@@ -33,5 +33,10 @@ export const shippedPolicies = join(import.meta.dirname, "../../policies");
 export const shippedCanaries = join(shippedPolicies, "canaries");
 /** The harness folders: the project's own, or the ones that the operator names with `SALLYPORT_IMAGES`. */
 export const shippedImages = resolve(process.env.SALLYPORT_IMAGES || join(import.meta.dirname, "../../images"));
-/** Where package installs and bootstraps are kept between image builds. */
-export const imageCache = join(import.meta.dirname, "../../.cache/images");
+/** Where package installs and bootstraps are kept between image builds: in a checkout, or, of an installed package, `/var/cache`. */
+export const imageCache = resolve(
+  process.env.SALLYPORT_CACHE ||
+    (import.meta.url.endsWith(".ts")
+      ? join(import.meta.dirname, "../../.cache/images")
+      : "/var/cache/sallyport/images"),
+);
