@@ -3,6 +3,7 @@ import { CommanderError } from "commander";
 import { exitCode } from "../domain/error.ts";
 import { version } from "../host/version.ts";
 import { auditCommand } from "./audit.ts";
+import { configCommand } from "./config.ts";
 import { command, explain } from "./context.ts";
 import { daemonCommand } from "./daemon.ts";
 import { decideCommands } from "./decide.ts";
@@ -25,6 +26,7 @@ const program = command("sallyport", "A sandbox-first host for harnesses that hi
 ]).version(version);
 for (const group of [
   doctorCommand(),
+  configCommand(),
   daemonCommand(),
   imageCommand(),
   policyCommand(),

@@ -12,7 +12,12 @@ export async function loadConfig(state: StateDirectory): Promise<HostConfig> {
   } catch {
     return hostConfig.parse({ version: 1 });
   }
-  return loadDocument(state.config, hostConfig, "config-invalid");
+  return readConfig(state.config);
+}
+
+/** A configuration file, which must be there. Errors: `config-invalid` with line and column. */
+export function readConfig(file: string): Promise<HostConfig> {
+  return loadDocument(file, hostConfig, "config-invalid");
 }
 
 /** What a planner may do; one that is not listed may do nothing. */
