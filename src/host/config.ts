@@ -12,7 +12,12 @@ export async function loadConfig(state: StateDirectory): Promise<HostConfig> {
   } catch {
     return hostConfig.parse({ version: 1 });
   }
-  return loadDocument(state.config, hostConfig, "config-invalid");
+  return readConfig(state.config);
+}
+
+/** A configuration file, which must be there. Errors: `config-invalid` with line and column. */
+export function readConfig(file: string): Promise<HostConfig> {
+  return loadDocument(file, hostConfig, "config-invalid");
 }
 
 /** What a planner may do; one that is not listed may do nothing. */
@@ -33,5 +38,10 @@ export const shippedPolicies = join(import.meta.dirname, "../../policies");
 export const shippedCanaries = join(shippedPolicies, "canaries");
 /** The harness folders: the project's own, or the ones that the operator names with `SALLYPORT_IMAGES`. */
 export const shippedImages = resolve(process.env.SALLYPORT_IMAGES || join(import.meta.dirname, "../../images"));
-/** Where package installs and bootstraps are kept between image builds. */
-export const imageCache = join(import.meta.dirname, "../../.cache/images");
+/** Where package installs and bootstraps are kept between image builds: in a checkout, or, of an installed package, `/var/cache`. */
+export const imageCache = resolve(
+  process.env.SALLYPORT_CACHE ||
+    (import.meta.url.endsWith(".ts")
+      ? join(import.meta.dirname, "../../.cache/images")
+      : "/var/cache/sallyport/images"),
+);

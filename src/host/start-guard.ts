@@ -15,7 +15,12 @@ export interface Guard {
 export async function startGuard(instance: string, directory: string, onExit: () => void): Promise<Guard> {
   const child = spawn(
     process.execPath,
-    [...process.execArgv, join(import.meta.dirname, "guard.ts"), instance, directory],
+    [
+      ...process.execArgv,
+      join(import.meta.dirname, import.meta.url.endsWith(".ts") ? "guard.ts" : "guard.js"),
+      instance,
+      directory,
+    ],
     {
       stdio: ["pipe", "pipe", "ignore"],
       // A process group of its own: what ends the daemon's group must not end its guard.

@@ -33,6 +33,8 @@ export interface MountPoint {
   source: string;
   options: readonly string[];
   superOptions: readonly string[];
+  /** Mounts below it are seen in other mount namespaces too. */
+  shared: boolean;
 }
 
 const unescapeOctal = (field: string) =>
@@ -55,6 +57,7 @@ export async function mounts(): Promise<MountPoint[]> {
         source: unescapeOctal(source),
         options: (head[5] ?? "").split(","),
         superOptions: superOptions.split(",").map(unescapeOctal),
+        shared: head.slice(6).some((field) => field.startsWith("shared:")),
       },
     ];
   });

@@ -95,6 +95,8 @@ export interface HostOptions {
   harnesses?: string;
   /** How the gate is calibrated; left out: not at all. */
   calibration?: { rate?: number; window?: number; canaries?: string[] };
+  /** The program to run; left out: the checkout's. */
+  program?: string;
   /** What `run` may start and name; left out: nothing. */
   missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
 }
@@ -242,7 +244,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     },
     async up(env = {}) {
       const log = openSync(logFile, "a");
-      child = spawn(program, ["daemon", "--state", state], {
+      child = spawn(options.program ?? program, ["daemon", "--state", state], {
         env: { ...process.env, ...environment, ...env },
         stdio: ["ignore", log, log],
       });

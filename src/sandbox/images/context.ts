@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import tarFs from "tar-fs";
-import { isInput } from "./input-hash.ts";
+import { inputName, isInput } from "./input-hash.ts";
 
 /** What goes into a context beside the image's folder. */
 export interface ContextParts {
@@ -22,6 +22,7 @@ const sorted: object = { sort: true };
 export async function packContext(directory: string, parts: ContextParts): Promise<NodeJS.ReadableStream> {
   const root = resolve(directory);
   const map = (header: tarFs.Headers): tarFs.Headers => {
+    header.name = inputName(header.name);
     header.uid = 0;
     header.gid = 0;
     header.mtime = time;

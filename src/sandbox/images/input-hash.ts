@@ -24,6 +24,14 @@ export function isInput(path: string): boolean {
 }
 
 /**
+ * A file's name in the image's input. npm leaves every `.npmrc` out of a package, so that an installed one has it as `npmrc`: the same
+ * input, and the same image as from a checkout.
+ */
+export function inputName(path: string): string {
+  return path === "npmrc" ? ".npmrc" : path;
+}
+
+/**
  * The input files of an image's folder, sorted by path. Throws `image-failed` for a link or a special file: what it
  * leads to is not in the hash.
  */
@@ -36,7 +44,8 @@ export async function inputFiles(directory: string): Promise<InputFile[]> {
       const found = await lstat(join(directory, path));
       if (found.isDirectory()) await walk(path);
       else if (found.isFile()) {
-        files.push({ path, executable: (found.mode & 0o100) !== 0, sha256: await hashFile(join(directory, path)) });
+        const sha256 = await hashFile(join(directory, path));
+        files.push({ path: inputName(path), executable: (found.mode & 0o100) !== 0, sha256 });
       } else {
         throw new SallyportError("image-failed", `${join(directory, path)} is neither a file nor a directory`, {
           next: "an image's folder holds plain files only: put a copy there",

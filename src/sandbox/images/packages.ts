@@ -4,10 +4,10 @@ import { access, copyFile, mkdir, mkdtemp, realpath, rename, rm } from "node:fs/
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { SallyportError } from "../../domain/error.ts";
-import { hashFile, hashInputs } from "./input-hash.ts";
+import { hashFile, hashInputs, inputName } from "./input-hash.ts";
 
 const installMilliseconds = 10 * 60_000;
-const manifests = ["package.json", "package-lock.json", ".npmrc"] as const;
+const manifests = ["package.json", "package-lock.json", ".npmrc", "npmrc"] as const;
 
 /**
  * The directory that holds `node_modules` for an image's folder, or undefined when the folder has no `package.json`.
@@ -28,7 +28,11 @@ export async function installPackages(
   const present: string[] = [];
   for (const name of manifests) if (await exists(join(directory, name))) present.push(name);
   const files = await Promise.all(
-    present.map(async (path) => ({ path, executable: false, sha256: await hashFile(join(directory, path)) })),
+    present.map(async (path) => ({
+      path: inputName(path),
+      executable: false,
+      sha256: await hashFile(join(directory, path)),
+    })),
   );
   const key = hashInputs(files, { node: process.version, arch: process.arch }).slice(0, 32);
   const kept = join(cacheDirectory, "packages", key);
@@ -37,7 +41,7 @@ export async function installPackages(
   await mkdir(join(cacheDirectory, "packages"), { recursive: true });
   const work = await mkdtemp(join(cacheDirectory, "packages", ".install-"));
   try {
-    for (const name of present) await copyFile(join(directory, name), join(work, name));
+    for (const name of present) await copyFile(join(directory, name), join(work, inputName(name)));
     onProgress("installing packages from the lockfile");
     await npmInstall(work, onProgress);
     // npm's own note of what it installed is a cache of the host's, not a part of the packages.
