@@ -29,7 +29,7 @@ async function show(shared: Globals, named: string | undefined): Promise<number>
 
 export function configCommand(): Command {
   const file = "a file; left out: config.yaml of the state directory";
-  return command("config", "What the operator's configuration says.")
+  return command("config", "What the operator's configuration says.", ["sallyport config check"])
     .addCommand(
       command("check", "Whether it is valid, with line and column of what is not.", [
         "sallyport config check",
