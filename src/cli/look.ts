@@ -6,7 +6,7 @@ import { type Delegation, stateExitCode } from "../domain/delegation.ts";
 import type { Entry } from "../domain/event.ts";
 import { showDuration } from "../domain/units.ts";
 import { judgesOf } from "../gate/panel.ts";
-import { call, callRaw, lines, pathOf } from "./client.ts";
+import { call, callRaw, lines, listAll, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, safe, say, table } from "./context.ts";
 import { describeCost } from "./cost.ts";
 import { showMission } from "./mission-show.ts";
@@ -14,7 +14,7 @@ import { narrate } from "./narrate.ts";
 import { showPlan } from "./plan-show.ts";
 
 async function list({ state, json }: Globals): Promise<number> {
-  const { delegations } = await call<{ delegations: Delegation[] }>(state, "GET", "/v1/delegations");
+  const delegations = await listAll<Delegation>(state, "delegations");
   if (json) print(delegations);
   else if (delegations.length === 0) say("no delegations yet; next: sallyport delegate BRIEF --repo DIR");
   else {
