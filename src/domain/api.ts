@@ -1,7 +1,13 @@
 /** The HTTP API's bodies. Schema only. */
 import { z } from "zod";
+import { brief } from "./brief.ts";
 import { canaryId, delegationId, missionId, planId, shortName, subjectId } from "./identity.ts";
 import { missionText } from "./mission.ts";
+import { plan } from "./plan.ts";
+
+/** Briefs and plans have codes of their own for what is wrong in them; these are for the API's description. */
+export const describedBrief = brief.meta({ id: "Brief" });
+export const describedPlan = plan.meta({ id: "BriefPlan" });
 
 /** A caller's own name for a request: sent again with it, the request gives what it gave before. */
 export const idempotencyKey = z

@@ -2,7 +2,7 @@
  * Every route of the HTTP API: who may use it, what it takes and what it gives. The daemon serves from it, the API's
  * description is made of it, and the client is typed by it. Schema only.
  */
-import type { z } from "zod";
+import { z } from "zod";
 import { costAnswer, delegationAnswer, statusAnswer } from "./answers.ts";
 import {
   actedAnswer,
@@ -47,9 +47,13 @@ import type { CallerRole } from "./caller.ts";
 
 /** What a route answers where that is no JSON: a patch, lines of JSON, a stream of server-sent events. */
 export const streams = {
-  patch: { type: "text/x-diff; charset=utf-8", what: "The patch." },
-  lines: { type: "application/x-ndjson", what: "Lines of the ledger, one JSON object each." },
-  events: { type: "text/event-stream", what: "Server-sent events: `id` is a line's seq, `data` the line." },
+  patch: { type: "text/x-diff", what: "The patch.", schema: z.string() },
+  lines: { type: "application/x-ndjson", what: "Lines of the ledger, one JSON object each.", schema: z.string() },
+  events: {
+    type: "text/event-stream",
+    what: "Server-sent events: `id` is a line's seq, `data` the line.",
+    schema: z.string(),
+  },
 } as const;
 
 export interface RouteShape {
@@ -69,6 +73,11 @@ const operator = ["operator"] as const;
 
 export const routes = {
   "GET /v1/status": { what: "How the daemon stands.", roles: everybody, answer: statusAnswer },
+  "GET /v1/openapi.json": {
+    what: "This description of the API, OpenAPI 3.1.",
+    roles: everybody,
+    answer: z.record(z.string(), z.unknown()),
+  },
   "GET /v1/events": {
     what: "Lines of the ledger as they become durable; a header `Last-Event-ID` goes on after that line.",
     roles: everybody,

@@ -3,6 +3,9 @@ import fastify, { type FastifyInstance } from "fastify";
 import { asSallyportError, exitCode, SallyportError } from "../domain/error.ts";
 import type { Callers } from "./callers.ts";
 import { addDelegationRoutes } from "./delegation-api.ts";
+import { addDescription } from "./describe-api.ts";
+import { addEventRoute } from "./event-api.ts";
+import type { FeedOptions } from "./event-feed.ts";
 import { addGateRoutes } from "./gate-api.ts";
 import type { Host } from "./host.ts";
 import { addMissionRoutes } from "./mission-api.ts";
@@ -20,7 +23,7 @@ const statusOf: Record<number, number> = {
 const statusOfCode: Record<string, number> = { "not-found": 404, "token-refused": 401, "rate-limited": 429 };
 
 /** The routes over a host. The caller listens. */
-export function buildApi(host: Host, callers: Callers): FastifyInstance {
+export async function buildApi(host: Host, callers: Callers, feed?: Partial<FeedOptions>): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: 48 * 1024 * 1024,
@@ -50,10 +53,13 @@ export function buildApi(host: Host, callers: Callers): FastifyInstance {
     });
     return reply.status(404).send({ error });
   });
-  addRoles(app, callers, host.store);
+  const { routes } = addRoles(app, callers, host.store);
+  app.decorate("declaredRoutes", routes);
+  await addDescription(app);
   addDelegationRoutes(app, host);
   addPlanRoutes(app, host);
   addMissionRoutes(app, host);
   addGateRoutes(app, host);
+  addEventRoute(app, host, feed);
   return app;
 }

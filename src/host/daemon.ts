@@ -261,7 +261,7 @@ async function bringUp(
   await missions.advanceAll();
 
   const callers = openCallers();
-  const app = buildApi(host, callers);
+  const app = await buildApi(host, callers);
   const listeners = await openListeners(app, callers, state, config, log).catch(async (error: unknown) => {
     await app.close().catch(() => {});
     throw error;

@@ -16,6 +16,10 @@ declare module "fastify" {
   interface FastifyRequest {
     caller: Caller;
   }
+  interface FastifyInstance {
+    /** Every route that was added, with its roles. */
+    declaredRoutes(): DeclaredRoute[];
+  }
 }
 
 /** A route as its own declaration has it. */

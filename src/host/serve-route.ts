@@ -1,5 +1,6 @@
 /** Serves a route of the table: what it takes is checked by its schema, and whoever may not use it is refused before. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
+import { errorAnswer } from "../domain/answers.ts";
 import type { Caller } from "../domain/caller.ts";
 import {
   type RouteAnswer,
@@ -27,26 +28,33 @@ export function serveRoute<K extends RouteKey>(
   const route: RouteShape = routes[key];
   const [method = "", url = ""] = key.split(" ");
   const { params, query, body, what, roles, answer, status } = route;
-  const ok = typeof answer === "string" ? { description: streams[answer].what, content: {} } : answer;
+  const ok = typeof answer === "string" ? streamed(answer) : answer;
   app.route({
     method,
     url,
     config: { roles },
+    // A stream without an end has no head to ask for.
+    exposeHeadRoute: answer !== "events",
     schema: {
       summary: what,
       ...(params ? { params } : {}),
       ...(query ? { querystring: query } : {}),
       ...(body ? { body } : {}),
-      response: { [status ?? 200]: ok },
+      response: { [status ?? 200]: ok, default: errorAnswer },
     },
     handler: async (request, reply) => {
       if (status !== undefined) reply.status(status);
-      if (typeof answer === "string") reply.type(streams[answer].type);
+      if (typeof answer === "string") reply.type(`${streams[answer].type}; charset=utf-8`);
       const { caller } = request;
       const input = { params: request.params, query: request.query, body: request.body };
       return handler({ ...input, caller, request, reply } as unknown as Served<K>);
     },
   });
+}
+
+function streamed(kind: keyof typeof streams) {
+  const { type, what, schema } = streams[kind];
+  return { description: what, content: { [type]: { schema } } };
 }
 
 /** Checks by zod schemas, in the error form of the house. A body that was left out is an empty one. */
