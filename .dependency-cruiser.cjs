@@ -37,6 +37,8 @@ const libraryHomes = {
   "reflect-metadata": "gateway",
   "fast-xml-parser": "gate",
   fastify: "host",
+  "@fastify/swagger": "host",
+  "fastify-type-provider-zod": "host",
   pino: "host",
   commander: "cli",
   preact: "console",

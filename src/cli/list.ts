@@ -5,7 +5,7 @@ import { SallyportError } from "../domain/error.ts";
 import type { Summaries, Summary } from "../domain/page.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { nearest } from "../policy/issues.ts";
-import { call } from "./client.ts";
+import { call, listAll } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 import { stateStyle } from "./state-style.ts";
 import { type Cell, type Column, fitTable } from "./table.ts";
@@ -77,7 +77,7 @@ async function list({ state, json }: Globals, options: Options): Promise<number>
   const wanted = options.only === undefined ? undefined : checkStates(options.only);
   const most = parseLimit(options);
   if (json) {
-    const { delegations } = await call<{ delegations: Delegation[] }>(state, "GET", "/v1/delegations");
+    const delegations = await listAll<Delegation>(state, "delegations");
     const kept = delegations.filter(
       (one) => (!wanted || wanted.includes(one.state)) && (!options.executor || one.executor === options.executor),
     );

@@ -119,7 +119,7 @@ async function lookUp(id: string, asked: string, tools: LandTools) {
   const target = await landingTarget(record, asked, { repository, quarantine });
   if (target.beside) {
     try {
-      tools.checkTarget?.(record.repository, target.ref);
+      tools.checkTarget?.(record.planner, record.repository, target.ref);
     } catch (error) {
       const found = `${asked} is checked out in ${target.beside.worktree}, and ${reasonOf(error)}, the branch beside it`;
       const next = `Nothing was changed. Land onto another branch. ${error instanceof SallyportError ? error.next : ""}`;

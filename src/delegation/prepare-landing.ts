@@ -46,7 +46,7 @@ export type LandTools = Pick<
   | "secrets"
 > & {
   /** Refuses a branch beside a checked-out one that the planner may not land on. */
-  checkTarget?(repository: string, ref: string): void;
+  checkTarget?(planner: string, repository: string, ref: string): void;
 };
 
 interface Place {

@@ -1,7 +1,13 @@
 /** The HTTP API's bodies. Schema only. */
 import { z } from "zod";
+import { brief } from "./brief.ts";
 import { canaryId, delegationId, missionId, planId, shortName, subjectId } from "./identity.ts";
 import { missionText } from "./mission.ts";
+import { plan } from "./plan.ts";
+
+/** Briefs and plans have codes of their own for what is wrong in them; these are for the API's description. */
+export const describedBrief = brief.meta({ id: "Brief" });
+export const describedPlan = plan.meta({ id: "BriefPlan" });
 
 /** A caller's own name for a request: sent again with it, the request gives what it gave before. */
 export const idempotencyKey = z
@@ -61,3 +67,20 @@ export const logQuery = z.strictObject({
   from: z.coerce.number().int().nonnegative().default(0),
 });
 export const diffQuery = z.strictObject({ attempt: z.coerce.number().int().positive().optional() });
+/** One page of a list, newest last: the `limit` last ones before an id. */
+export const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  before: subjectId.optional().describe("The id that an earlier page gave as `next`."),
+  state: shortName.optional().describe("Those in this state alone."),
+});
+/** Which lines of the ledger a reader of events wants, and from where. */
+export const eventsQuery = z.strictObject({
+  from: z.coerce.number().int().min(1).optional().describe("The first `seq`. Left out: only what comes from now on."),
+  delegation: subjectId.optional(),
+  type: z
+    .string()
+    .regex(/^[a-z.-]+(?:,[a-z.-]+)*$/)
+    .max(1000)
+    .optional()
+    .describe("Types of events, with commas between."),
+});

@@ -1,6 +1,7 @@
 /** The operator's configuration: who may name what. Schema only. */
 import { z } from "zod";
 import { shortName } from "./identity.ts";
+import { listenConfig, socketConfig } from "./listen.ts";
 import { permittedNames } from "./mission.ts";
 import { written } from "./units.ts";
 
@@ -91,6 +92,8 @@ export const hostConfig = z.strictObject({
     .record(shortName, plannerRights)
     .default({})
     .describe("By planner; `default` is whoever may open the host's socket."),
+  sockets: z.array(socketConfig).max(100).default([]).describe("More Unix sockets: for planners, and for auditors."),
+  listen: listenConfig.optional().describe("The network. Left out: nothing listens there."),
   lanes: z.number().int().min(1).max(256).default(2).describe("How many delegations run at once."),
   queue: z.number().int().min(0).max(100_000).default(1000).describe("How many more may wait."),
   policies: z

@@ -47,6 +47,9 @@ export const errorCodes = {
   "gate-closed": exitCode.refused,
   "plan-member": exitCode.refused,
   "queue-full": exitCode.refused,
+  "role-refused": exitCode.refused,
+  "token-refused": exitCode.refused,
+  "rate-limited": exitCode.refused,
   "ledger-broken": exitCode.rejected,
   // the host's own failures
   "engine-failed": exitCode.failed,
@@ -58,6 +61,7 @@ export const errorCodes = {
   "ledger-failed": exitCode.failed,
   "host-busy": exitCode.failed,
   "host-unreachable": exitCode.failed,
+  "answer-refused": exitCode.failed,
   internal: exitCode.failed,
 } as const;
 

@@ -107,12 +107,13 @@ export function admissionOf(parts: {
 export function plannerTools(parts: {
   store: Store;
   plans: Plans;
-  admission: Admission;
+  admissionFor: (planner: string) => Admission;
   secrets: HouseSecrets;
 }): Pick<MissionTools, "offer" | "acceptPlan" | "acceptMended"> {
-  const { admission } = parts;
+  const { admissionFor } = parts;
   return {
-    async offer({ permitted }) {
+    async offer({ permitted, planner }) {
+      const admission = admissionFor(planner);
       return {
         executors: await Promise.all(permitted.executors.map(admission.loadHarness)),
         policies: await Promise.all(permitted.policies.map(admission.loadPolicy)),
@@ -121,7 +122,8 @@ export function plannerTools(parts: {
     async acceptMended(record, brief, posted, checkFiles) {
       const { store, plans, secrets } = parts;
       const { permitted, plan: id } = record;
-      const data = await admitMended(store.plan(id), brief, posted, checkFiles, { ...admission, permitted });
+      const tools = { ...admissionFor(record.planner), permitted };
+      const data = await admitMended(store.plan(id), brief, posted, checkFiles, tools);
       forgetSourcesOf(data.admitted.policy);
       const said = { brief: data.plan, checkFiles: data.admitted.checkFiles };
       await refuseSecretsOf(id, data.admitted.policy, said, secrets);
@@ -132,7 +134,7 @@ export function plannerTools(parts: {
     async acceptPlan(record, plan, checkFiles) {
       const { repository, base, ref: onto, permitted } = record;
       const request = { repository, base, onto, plan, checkFiles };
-      const data = await admitPlan(request, { ...admission, permitted });
+      const data = await admitPlan(request, { ...admissionFor(record.planner), permitted });
       await keepPlan(record.plan, { ...data, mission: record.id }, parts);
       return { warnings: data.findings.map(showFinding) };
     },

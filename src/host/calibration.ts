@@ -13,6 +13,7 @@ import { SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import { canaryIdFrom } from "../domain/identity.ts";
 import type { Policy } from "../domain/policy.ts";
+import type { RouteAnswer } from "../domain/routes.ts";
 import { type CanaryCase, loadCases } from "../gate/calibration/canary-case.ts";
 import { drawCase } from "../gate/calibration/draw-case.ts";
 import { isFalseApproval } from "../gate/calibration/gate-state.ts";
@@ -41,11 +42,11 @@ export interface Calibration extends GateWatch {
   run(id: string, signal: AbortSignal): Promise<void>;
   /** Draws canaries now; gives their ids. Errors: `canary-invalid`, `queue-full`, and those of a policy's admission. */
   calibrate(request: CalibrateRequest): Promise<string[]>;
-  status(): object;
+  status(): RouteAnswer<"GET /v1/gate">;
   /** What became of a canary since the start: `waiting`, `running`, or its last event. Throws `not-found`. */
   canary(id: string): { id: string; state: "waiting" | "running" | "judged" | "failed"; event?: Entry };
-  open(by: string, reason: string): Promise<object>;
-  close(by: string, reason: string): Promise<object>;
+  open(by: string, reason: string): Promise<{ open: boolean }>;
+  close(by: string, reason: string): Promise<{ open: boolean }>;
   /** Draws no more. */
   end(): void;
 }

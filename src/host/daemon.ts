@@ -1,11 +1,11 @@
 /** The daemon: takes the state directory, brings up ledger, gateway, guard and lanes, recovers, serves, and ends cleanly. */
 import { randomBytes } from "node:crypto";
-import { chmod, rm } from "node:fs/promises";
-import { connect } from "node:net";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { checkRights } from "../delegation/admit.ts";
 import { runDelegation } from "../delegation/loop.ts";
 import type { LoopTools } from "../delegation/tools.ts";
+import { operatorsPlanner } from "../domain/caller.ts";
 import type { HostConfig } from "../domain/config.ts";
 import { asSallyportError, SallyportError } from "../domain/error.ts";
 import { delegationIdFrom } from "../domain/identity.ts";
@@ -24,11 +24,13 @@ import { admissionOf, isMission, plannerTools } from "./admission.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
 import { openCalibration } from "./calibration.ts";
+import { openCallers } from "./callers.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
 import { openLandings } from "./landings.ts";
 import { openLanes } from "./lanes.ts";
+import { checkListeners, openListeners } from "./listeners.ts";
 import type { HostLog } from "./log.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
@@ -43,9 +45,6 @@ import { version } from "./version.ts";
 
 /** The gateway's own unprivileged identity, neither root nor the sandboxes'. */
 const gatewayOwner = { uid: 10002, gid: 10002 };
-/** Whoever may open the host's socket. */
-const planner = "default";
-
 export interface RunningDaemon {
   socket: string;
   /** Drains, ends every sandbox, closes the ledger with a signed head. Safe to call twice. */
@@ -70,6 +69,7 @@ export async function startDaemon(state: StateDirectory, hostLog: HostLog): Prom
   const release = await lockState(state);
   const undo: (() => Promise<void>)[] = [release];
   try {
+    await checkListeners(config, state);
     return await bringUp(state, config, hostLog, undo, release);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
@@ -212,7 +212,10 @@ async function bringUp(
   });
   const landings = openLandings({
     store,
-    tools: { ...tools, checkTarget: (path, ref) => checkRights(planner, rightsOf(config, planner), path, ref) },
+    tools: {
+      ...tools,
+      checkTarget: (planner, path, ref) => checkRights(planner, rightsOf(config, planner), path, ref),
+    },
     secrets,
     rested: async (id) => {
       await lanes.rested(id);
@@ -222,7 +225,8 @@ async function bringUp(
     sandboxes: config.lanes,
   });
   const plans = openPlans({ store, lanes, tools, log, landings });
-  const admission = admissionOf({ planner, state, config, tools, docker });
+  const admissionFor = (planner: string) => admissionOf({ planner, state, config, tools, docker });
+  const admission = admissionFor(operatorsPlanner);
   const actions = openActions({
     store,
     tools: { ...tools, findImage: admission.findImage },
@@ -233,16 +237,15 @@ async function bringUp(
     store,
     plans,
     lanes: () => lanes,
-    tools: { ...tools, ...plannerTools({ store, plans, admission, secrets }) },
+    tools: { ...tools, ...plannerTools({ store, plans, admissionFor, secrets }) },
   });
   const host = openHost({
-    planner,
     state,
     store,
     log,
     lanes,
     tools,
-    admission,
+    admissionFor,
     instance,
     secrets,
     plans,
@@ -257,17 +260,18 @@ async function bringUp(
   await plans.advanceAll();
   await missions.advanceAll();
 
-  const app = buildApi(host);
-  await takeSocket(state.socket);
-  // From its first moment nobody else can open it: a chmod alone would come after the listen.
-  const mask = process.umask(0o177);
-  await app.listen({ path: state.socket }).finally(() => process.umask(mask));
-  await chmod(state.socket, 0o600);
+  const callers = openCallers();
+  const app = await buildApi(host, callers);
+  const listeners = await openListeners(app, callers, state, config, log).catch(async (error: unknown) => {
+    await app.close().catch(() => {});
+    throw error;
+  });
   undo.length = 0;
   log.info({ socket: state.socket, instance, keyid: key.keyid }, "daemon is up");
 
   async function shutDown(reason: string): Promise<void> {
     log.info({ reason }, "daemon is ending");
+    await listeners.close();
     await app.close().catch(() => {});
     calibration.end();
     missions.close();
@@ -341,15 +345,4 @@ async function withSecrets(id: string, store: Store, secrets: HouseSecrets, run:
   } finally {
     secrets.release(id);
   }
-}
-
-/** A socket file that nobody answers on is left over; one that is answered belongs to somebody. */
-async function takeSocket(path: string): Promise<void> {
-  const answered = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => resolve(true)).once("error", () => resolve(false));
-    probe.once("connect", () => probe.destroy());
-  });
-  if (answered)
-    throw new SallyportError("host-busy", `another program answers on ${path}`, { next: "Name another --socket." });
-  await rm(path, { force: true });
 }

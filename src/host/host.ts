@@ -1,10 +1,13 @@
 /** What the API offers to a planner: the verbs of the host, and nothing that weakens it. */
+import type { Acted } from "../delegation/act.ts";
 import type { DelegationRequest } from "../delegation/admit.ts";
+import type { Landed } from "../delegation/decide.ts";
 import type { MissionRequest } from "../delegation/mission-admit.ts";
 import type { PlanRequest } from "../delegation/plan-admit.ts";
 import type { MissionView } from "../domain/mission-record.ts";
 import type { PlanFinding } from "../domain/plan.ts";
 import type { PlanView } from "../domain/plan-record.ts";
+import type { RouteAnswer } from "../domain/routes.ts";
 import type { CalibrateRequest } from "./calibration.ts";
 import type { Log } from "./log.ts";
 import type { PolicyView } from "./policies.ts";
@@ -19,17 +22,20 @@ export interface Keyed {
 export interface Host {
   store: Store;
   log: Log;
-  status(): object;
+  /** The words as another planner says them: its rights, its keys. */
+  as(planner: string): Host;
+  /** How the host stands; of what runs and waits, what `of` lets be told. */
+  status(of: (id: string) => boolean): RouteAnswer<"GET /v1/status">;
   /** The policies that a brief may name. */
   policies(): Promise<PolicyView[]>;
   trackRecords(since?: Date): TrackRecordView;
   gate: {
-    status(): object;
+    status(): RouteAnswer<"GET /v1/gate">;
     /** Draws canaries; resolves with their ids. */
     calibrate(request: CalibrateRequest): Promise<{ canaries: string[] }>;
-    canary(id: string): object;
-    open(reason: string, who: string | undefined): Promise<object>;
-    close(reason: string, who: string | undefined): Promise<object>;
+    canary(id: string): RouteAnswer<"GET /v1/gate/canaries/:id">;
+    open(reason: string, who: string | undefined): Promise<{ open: boolean }>;
+    close(reason: string, who: string | undefined): Promise<{ open: boolean }>;
   };
   /** Admits a plan; resolves with its id, and what the lint let pass, once it is durable. With a key that is known: the same again. */
   acceptPlan(request: PlanRequest & Keyed): Promise<{ id: string; findings: PlanFinding[] }>;
@@ -43,12 +49,12 @@ export interface Host {
   delegate(request: DelegationRequest & Keyed): Promise<string>;
   /** A proposal's patch; the last one where no attempt is named. */
   diff(id: string, attempt: number | undefined): Promise<Buffer>;
-  stop(id: string): Promise<object>;
+  stop(id: string): Promise<{ id: string; state: string }>;
   /** Lands what was approved, when its turn on that target has come. */
-  land(id: string, onto: string | undefined): Promise<object>;
+  land(id: string, onto: string | undefined): Promise<Landed & { id: string; state: "landed" }>;
   /** Has what was approved verified anew, as its target is now. */
-  verify(id: string, onto: string | undefined): Promise<object>;
+  verify(id: string, onto: string | undefined): Promise<RouteAnswer<"POST /v1/delegations/:id/verify">>;
   /** Does one of the operator's actions with what was approved or landed; `again`: a person's word that it may be done once more. */
-  act(id: string, action: string, again: boolean): Promise<object>;
-  discard(id: string): Promise<object>;
+  act(id: string, action: string, again: boolean): Promise<Acted>;
+  discard(id: string): Promise<{ id: string; state: string }>;
 }

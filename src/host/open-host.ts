@@ -6,6 +6,7 @@ import { admitMission } from "../delegation/mission-admit.ts";
 import { admitPlan } from "../delegation/plan-admit.ts";
 import { isUnfinished } from "../delegation/reduce.ts";
 import type { LoopTools } from "../delegation/tools.ts";
+import { operatorsPlanner } from "../domain/caller.ts";
 import { SallyportError } from "../domain/error.ts";
 import { delegationIdFrom, missionIdFrom, planIdFrom } from "../domain/identity.ts";
 import type { Actions } from "./actions.ts";
@@ -34,14 +35,13 @@ import { openTrackRecords } from "./track-records.ts";
 import { version } from "./version.ts";
 
 interface HostParts {
-  /** Whoever may open the host's socket. */
-  planner: string;
   state: StateDirectory;
   store: Store;
   log: Log;
   lanes: Lanes;
   tools: LoopTools;
-  admission: Admission;
+  /** What a planner's requests are admitted by. */
+  admissionFor(planner: string): Admission;
   instance: string;
   secrets: HouseSecrets;
   plans: Plans;
@@ -51,21 +51,44 @@ interface HostParts {
   actions: Actions;
 }
 
-/** The words over the parts that a daemon has brought up. */
+/** Runs one piece of work after the other. */
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** The words over the parts that a daemon has brought up, as the operator's own planner says them. */
 export function openHost(parts: HostParts): Host {
-  const { planner, state, store, log, lanes, tools, admission, instance, secrets, plans, missions } = parts;
-  const { landings, actions, calibration } = parts;
-  const { rights } = admission;
-  const refuseClosed = () => {
-    const { closed } = store.gate();
-    if (closed) throw gateClosed(closed);
-  };
-  // Two decisions on one repository are made one after the other.
+  // Two decisions on one repository are made one after the other, whoever makes them.
   let deciding: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+  const inTurn: InTurn = (work) => {
     const turn = deciding.then(work, work);
     deciding = turn.catch(() => {});
     return turn;
+  };
+  const trackRecords = openTrackRecords(parts.store);
+  const hosts = new Map<string, Host>();
+  const as = (planner: string): Host => {
+    const known = hosts.get(planner) ?? hostOf(planner, { ...parts, as, inTurn, trackRecords });
+    hosts.set(planner, known);
+    return known;
+  };
+  return as(operatorsPlanner);
+}
+
+interface SharedParts extends Pick<Host, "as" | "trackRecords"> {
+  inTurn: InTurn;
+}
+
+function gateStatus(store: Store) {
+  const { closed } = store.gate();
+  return closed ? { open: false, closed } : { open: true };
+}
+
+function hostOf(planner: string, parts: HostParts & SharedParts): Host {
+  const { state, store, log, lanes, tools, admissionFor, instance, secrets, plans, missions } = parts;
+  const { landings, actions, calibration, inTurn } = parts;
+  const admission = admissionFor(planner);
+  const refuseClosed = () => {
+    const { closed } = store.gate();
+    if (closed) throw gateClosed(closed);
   };
   /** Ends a landing that waits or is tested: what was approved stays so. False: there is none. */
   const stopLanding = async (id: string): Promise<boolean> => {
@@ -76,31 +99,36 @@ export function openHost(parts: HostParts): Host {
     }
     return true;
   };
-  /** What an id and a branch name, as this planner may name them. */
+  /** What an id and a branch name, as its planner may name them: whoever else decides about it can do no more. */
   const targetOf = (named: string, onto: string | undefined) => {
     const id = isMission(named) ? store.mission(named).plan : named;
     const record = isPlan(id) ? store.plan(id) : store.record(id);
     const ref = onto ? fullRef(onto) : record.ref;
-    checkRights(planner, rights, record.repository, ref);
+    checkRights(record.planner, admissionFor(record.planner).rights, record.repository, ref);
     return { id, ref };
+  };
+  const lanesStatus = (of: (id: string) => boolean) => {
+    const { running, waiting, ...rest } = lanes.status();
+    return { ...rest, running: running.filter(of), waiting: waiting.filter(of) };
   };
   const onceForBrief = onceByKey(planner, () => store.list());
   const onceForPlan = onceByKey(planner, () => store.plans());
   return {
     store,
     log,
-    trackRecords: openTrackRecords(store),
-    status: () => ({
+    as: parts.as,
+    trackRecords: parts.trackRecords,
+    status: (of) => ({
       version,
       pid: process.pid,
       instance,
       state: state.root,
       planner,
-      rights,
-      ...lanes.status(),
-      landing: landings.status(),
+      rights: admission.rights,
+      ...lanesStatus(of),
+      landing: landings.status().filter(({ id }) => of(id)),
       head: store.ledger.head(),
-      gate: store.gate().closed ? { open: false, closed: store.gate().closed } : { open: true },
+      gate: gateStatus(store),
     }),
     policies: admission.policies,
     delegate: (request) =>

@@ -1,17 +1,18 @@
 /** The API's routes for plans: the same words as for delegations, with a plan's id. */
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
-import { actBody, landBody, logQuery, planBody, planParams, waitQuery } from "../domain/api.ts";
 import type { Entry } from "../domain/event.ts";
 import { restingPlanStates } from "../domain/plan-record.ts";
+import { hostOf } from "./delegation-api.ts";
 import type { Host } from "./host.ts";
-import { parseRequest } from "./parse-request.ts";
+import { pageOf } from "./page-of.ts";
+import { seenBy } from "./roles.ts";
+import { serveRoute } from "./serve-route.ts";
 import { followLog, waitUntil } from "./wait.ts";
 
 /** Adds the routes to an API. */
 export function addPlanRoutes(app: FastifyInstance, host: Host): void {
   const { store } = host;
-  const idOf = (params: unknown) => parseRequest(planParams, params).id;
   /** A line that is about the plan, or about a delegation of it. */
   const isAbout = (id: string) => {
     const { briefs, combined } = store.plan(id);
@@ -20,38 +21,37 @@ export function addPlanRoutes(app: FastifyInstance, host: Host): void {
   };
   const rests = (id: string) => restingPlanStates.has(store.plan(id).state);
 
-  app.get("/v1/plans", async () => ({ plans: store.plans().map(({ id }) => host.viewPlan(id)) }));
-  app.post("/v1/plans", async (request, reply) => {
-    const accepted = await host.acceptPlan(parseRequest(planBody, request.body));
-    return reply.status(201).send(accepted);
+  serveRoute(app, "GET /v1/plans", async ({ caller, query }) => {
+    const mine = seenBy(caller, store.plans());
+    const { page, ...rest } = pageOf(
+      mine,
+      query,
+      ({ state }) => state,
+      ({ id }) => host.viewPlan(id),
+    );
+    return { plans: page, ...rest };
   });
-  app.get("/v1/plans/:id", async (request) => host.viewPlan(idOf(request.params)));
-  app.get("/v1/plans/:id/wait", async (request) => {
-    const id = idOf(request.params);
-    const { seconds, since } = parseRequest(waitQuery, request.query);
+  serveRoute(app, "POST /v1/plans", async ({ caller, body }) => hostOf(host, caller).acceptPlan(body));
+  serveRoute(app, "GET /v1/plans/:id", async ({ params }) => host.viewPlan(params.id));
+  serveRoute(app, "GET /v1/plans/:id/wait", async ({ params: { id }, query: { seconds, since } }) => {
     const changed = () => rests(id) || (since !== undefined && host.viewPlan(id).updated !== since);
     await waitUntil(store.ledger, isAbout(id), changed, seconds);
     return host.viewPlan(id);
   });
-  app.get("/v1/plans/:id/diff", async (request, reply) =>
-    reply.type("text/x-diff; charset=utf-8").send(await host.diff(idOf(request.params), undefined)),
-  );
-  app.get("/v1/plans/:id/log", async (request, reply) => {
-    const id = idOf(request.params);
-    const { follow, from } = parseRequest(logQuery, request.query);
+  serveRoute(app, "GET /v1/plans/:id/diff", async ({ params }) => host.diff(params.id, undefined));
+  serveRoute(app, "GET /v1/plans/:id/log", async ({ params: { id }, query: { follow, from } }) => {
     const lines = followLog(store.ledger, { from, matches: isAbout(id) }, () => !follow || rests(id));
-    return reply.type("application/x-ndjson").send(Readable.from(lines));
+    return Readable.from(lines);
   });
-  app.post("/v1/plans/:id/stop", async (request) => host.stop(idOf(request.params)));
-  app.post("/v1/plans/:id/land", async (request) =>
-    host.land(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
+  serveRoute(app, "POST /v1/plans/:id/stop", async ({ caller, params }) => hostOf(host, caller).stop(params.id));
+  serveRoute(app, "POST /v1/plans/:id/land", async ({ caller, params, body }) =>
+    hostOf(host, caller).land(params.id, body.onto),
   );
-  app.post("/v1/plans/:id/act", async (request) => {
-    const { action, again } = parseRequest(actBody, request.body);
-    return host.act(idOf(request.params), action, again);
-  });
-  app.post("/v1/plans/:id/verify", async (request) =>
-    host.verify(idOf(request.params), parseRequest(landBody, request.body ?? {}).onto),
+  serveRoute(app, "POST /v1/plans/:id/act", async ({ caller, params, body }) =>
+    hostOf(host, caller).act(params.id, body.action, body.again),
   );
-  app.post("/v1/plans/:id/discard", async (request) => host.discard(idOf(request.params)));
+  serveRoute(app, "POST /v1/plans/:id/verify", async ({ caller, params, body }) =>
+    hostOf(host, caller).verify(params.id, body.onto),
+  );
+  serveRoute(app, "POST /v1/plans/:id/discard", async ({ caller, params }) => hostOf(host, caller).discard(params.id));
 }

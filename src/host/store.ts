@@ -26,6 +26,7 @@ export interface Store {
   plans(): PlanRecord[];
   /** Throws `not-found`. */
   mission(id: string): MissionRecord;
+  findMission(id: string): MissionRecord | undefined;
   missions(): MissionRecord[];
   /** Whether the gate is open, and what its canaries came to. */
   gate(): GateState;
@@ -134,6 +135,7 @@ export async function openStore(
         throw new SallyportError("not-found", `there is no mission ${id}`, { next: "See `sallyport list`." });
       return mission;
     },
+    findMission: (id) => missions.get(id),
     missions: () => [...missions.values()],
     plans: () => [...plans.values()],
     list: () => [...durable.values()],

@@ -99,6 +99,10 @@ export interface HostOptions {
   program?: string;
   /** What `run` may start and name; left out: nothing. */
   missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
+  /** More planners, by name; `repositories` are named by `directory`. */
+  planners?: (directory: string) => Record<string, object>;
+  /** More of the configuration. */
+  config?: (directory: string) => object;
 }
 
 /** What almost every test starts. */
@@ -161,7 +165,9 @@ function hostIn(directory: string, options: HostOptions): TestHost {
         refs: options.refs ?? ["refs/heads/**"],
         ...(options.missions ? { missions: options.missions } : {}),
       },
+      ...options.planners?.(directory),
     },
+    ...options.config?.(directory),
   };
   writeFileSync(join(state, "config.yaml"), JSON.stringify(config));
   for (const [name, policy] of Object.entries({ quick, ...options.policies })) {
@@ -226,7 +232,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     },
     seen: (id, type, seconds = 60) =>
       until(`${type} of ${id}`, () => host.entries(id).find((entry) => entry.type === type), seconds),
-    api: (method, path, body, headers) => call(socket, method, path, body, headers),
+    api: (method, path, body, headers) => callSocket(socket, method, path, body, headers),
     entries(delegation) {
       const folder = join(state, "ledger");
       const text = readdirSync(folder)
@@ -255,7 +261,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
         async () => {
           if (started.exitCode !== null)
             throw new Error(`the daemon ended with ${started.exitCode}:\n${host.log().slice(-4000)}`);
-          const { status, body } = await call(socket, "GET", "/v1/status").catch(() => ({ status: 0, body: "" }));
+          const { status, body } = await callSocket(socket, "GET", "/v1/status").catch(() => ({ status: 0, body: "" }));
           return status === 200 && (JSON.parse(body) as { pid: number }).pid === started.pid;
         },
         40,
@@ -304,7 +310,14 @@ export const defaultBrief = {
   policy: "quick",
 };
 
-function call(socketPath: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+/** One request over a Unix socket. */
+export function callSocket(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+) {
   const payload = body === undefined ? undefined : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
     const type = payload ? { "content-type": "application/json", "content-length": String(payload.length) } : {};

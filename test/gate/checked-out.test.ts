@@ -193,7 +193,7 @@ test("where the branch beside is taken, or not allowed, it is refused and says s
   run(`git branch -q -D sallyport/${a.id}`);
   const forbidding = {
     ...a.tools,
-    checkTarget: (_: string, ref: string) => {
+    checkTarget: (_planner: string, _repository: string, ref: string) => {
       throw new SallyportError("ref-refused", `planner default may not land on ${ref}`, { next: "Ask." });
     },
   };

@@ -1,0 +1,71 @@
+/** The API over a real ledger and a real socket, with nothing that runs a sandbox: what it says of the ledger can be tried at speed. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import type { Caller } from "../../src/domain/caller.ts";
+import { buildApi } from "../../src/host/api.ts";
+import { identifyBySocket, openCallers } from "../../src/host/callers.ts";
+import type { FeedOptions } from "../../src/host/event-feed.ts";
+import type { Host } from "../../src/host/host.ts";
+import { openLog } from "../../src/host/log.ts";
+import { openStore, type Store } from "../../src/host/store.ts";
+import { openLedger } from "../../src/ledger/open.ts";
+import { makeSigner } from "../ledger/signing.ts";
+
+export const auditor: Caller = { role: "auditor", planner: undefined, by: "audit.sock" };
+export const plannerCalled = (planner: string): Caller => ({ role: "planner", planner, by: `${planner}.sock` });
+
+export interface ApiRig extends AsyncDisposable {
+  store: Store;
+  app: FastifyInstance;
+  directory: string;
+  /** Listens for a caller; gives the socket's path. */
+  socketFor(caller: Caller): Promise<string>;
+}
+
+export async function openApiRig(feed?: Partial<FeedOptions>): Promise<ApiRig> {
+  const directory = mkdtempSync(join(tmpdir(), "sp-api-"));
+  const ledger = await openLedger({ directory: join(directory, "l"), now: () => new Date(), sign: makeSigner().sign });
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  const store = await openStore(ledger, fail, fail);
+  const callers = openCallers();
+  // The parts of a host that these routes ask for.
+  const app = await buildApi({ store, log: openLog().log, gate: undefined } as unknown as Host, callers, feed);
+  await app.ready();
+  const servers: ReturnType<typeof createServer>[] = [];
+  return {
+    store,
+    app,
+    directory,
+    async socketFor(caller) {
+      const path = join(directory, `${servers.length}.sock`);
+      const server = createServer((asked, answer) => app.routing(asked, answer));
+      callers.serve(server, identifyBySocket(caller));
+      servers.push(server);
+      await new Promise<void>((resolve) => server.listen(path, resolve));
+      return path;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
+      await app.close();
+      await ledger.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A GET whose answer is left to be read. */
+export function open(socketPath: string, path: string, headers: Record<string, string> = {}): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request({ socketPath, path, headers: { host: "x", ...headers } }, resolve)
+      .once("error", reject)
+      .end();
+  });
+}
