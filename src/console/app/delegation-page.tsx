@@ -8,7 +8,7 @@ import { useLive } from "./live.ts";
 
 export function DelegationPage({ id }: { id: string }) {
   const { tick, mode } = useLive(id);
-  const asked = useAsked<Page>(`delegations/${encodeURIComponent(id)}/page`, tick);
+  const asked = useAsked<Page>(`delegations/${encodeURIComponent(id)}/page?patches=true`, tick);
   const summary = asked.found?.summary;
   useAnchorOpen(asked.found !== undefined);
   return (
