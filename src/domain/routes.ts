@@ -44,6 +44,18 @@ import {
   waitQuery,
 } from "./api.ts";
 import type { CallerRole } from "./caller.ts";
+import {
+  chainQuery,
+  chainStatus,
+  delegationPage,
+  explainQuery,
+  explanation,
+  pageQuery as patchesQuery,
+  planPage,
+  policyParams,
+  summaries,
+  summariesQuery,
+} from "./page.ts";
 
 /** What a route answers where that is no JSON: a patch, lines of JSON, a stream of server-sent events. */
 export const streams = {
@@ -271,6 +283,44 @@ export const routes = {
     roles: everybody,
     query: executorsQuery,
     answer: executorsAnswer,
+  },
+  "GET /v1/summaries": {
+    what: "Rows of delegations, plans and missions, newest first: filtered, a page at a time.",
+    roles: everybody,
+    query: summariesQuery,
+    answer: summaries,
+  },
+  "GET /v1/chain": {
+    what: "Whether the ledger's chain holds, and what proves it.",
+    roles: watchers,
+    query: chainQuery,
+    answer: chainStatus,
+  },
+  "GET /v1/delegations/:id/page": {
+    what: "What one page about a delegation shows.",
+    roles: everybody,
+    params: idParams,
+    query: patchesQuery,
+    answer: delegationPage,
+  },
+  "GET /v1/plans/:id/page": {
+    what: "What one page about a plan shows.",
+    roles: everybody,
+    params: planParams,
+    answer: planPage,
+  },
+  "GET /v1/missions/:id/page": {
+    what: "What one page about a mission shows.",
+    roles: everybody,
+    params: missionParams,
+    answer: planPage,
+  },
+  "GET /v1/policies/:name/explain": {
+    what: "What a policy decides about a request, and by which rule.",
+    roles: everybody,
+    params: policyParams,
+    query: explainQuery,
+    answer: explanation,
   },
   "GET /v1/gate": { what: "How the gate stands.", roles: watchers, answer: gateAnswer },
   "POST /v1/gate/calibrate": {

@@ -9,6 +9,7 @@ import type { FeedOptions } from "./event-feed.ts";
 import { addGateRoutes } from "./gate-api.ts";
 import type { Host } from "./host.ts";
 import { addMissionRoutes } from "./mission-api.ts";
+import { addPageRoutes } from "./page-api.ts";
 import { addPlanRoutes } from "./plan-api.ts";
 import { addRoles } from "./roles.ts";
 import { checkByZod, sendAsMade } from "./serve-route.ts";
@@ -61,5 +62,6 @@ export async function buildApi(host: Host, callers: Callers, feed?: Partial<Feed
   addMissionRoutes(app, host);
   addGateRoutes(app, host);
   addEventRoute(app, host, feed);
+  addPageRoutes(app, host);
   return app;
 }

@@ -10,6 +10,7 @@ import type { PlanView } from "../domain/plan-record.ts";
 import type { RouteAnswer } from "../domain/routes.ts";
 import type { CalibrateRequest } from "./calibration.ts";
 import type { Log } from "./log.ts";
+import type { Pages } from "./pages.ts";
 import type { PolicyView } from "./policies.ts";
 import type { Store } from "./store.ts";
 import type { TrackRecordView } from "./track-records.ts";
@@ -26,6 +27,8 @@ export interface Host {
   as(planner: string): Host;
   /** How the host stands; of what runs and waits, what `of` lets be told. */
   status(of: (id: string) => boolean): RouteAnswer<"GET /v1/status">;
+  /** What is shown of it to people. */
+  pages: Pages;
   /** The policies that a brief may name. */
   policies(): Promise<PolicyView[]>;
   trackRecords(since?: Date): TrackRecordView;

@@ -28,6 +28,7 @@ import type { Lanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
 import type { Missions } from "./missions.ts";
 import { onceByKey } from "./once.ts";
+import type { Pages } from "./pages.ts";
 import type { Plans } from "./plans.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { gateClosed, type Store } from "./store.ts";
@@ -49,6 +50,8 @@ interface HostParts {
   landings: Landings;
   calibration: Calibration;
   actions: Actions;
+  /** The pages over this host's views. */
+  pages(host: Pick<Host, "viewPlan" | "viewMission" | "diff">): Pages;
 }
 
 /** Runs one piece of work after the other. */
@@ -65,8 +68,14 @@ export function openHost(parts: HostParts): Host {
   };
   const trackRecords = openTrackRecords(parts.store);
   const hosts = new Map<string, Host>();
+  // What is shown is the same whoever asks; which rows of it, the routes say.
+  let shown: Pages | undefined;
+  const pagesOver: HostParts["pages"] = (views) => {
+    shown ??= parts.pages(views);
+    return shown;
+  };
   const as = (planner: string): Host => {
-    const known = hosts.get(planner) ?? hostOf(planner, { ...parts, as, inTurn, trackRecords });
+    const known = hosts.get(planner) ?? hostOf(planner, { ...parts, as, inTurn, trackRecords, pagesOver });
     hosts.set(planner, known);
     return known;
   };
@@ -75,6 +84,7 @@ export function openHost(parts: HostParts): Host {
 
 interface SharedParts extends Pick<Host, "as" | "trackRecords"> {
   inTurn: InTurn;
+  pagesOver: HostParts["pages"];
 }
 
 function gateStatus(store: Store) {
@@ -84,7 +94,7 @@ function gateStatus(store: Store) {
 
 function hostOf(planner: string, parts: HostParts & SharedParts): Host {
   const { state, store, log, lanes, tools, admissionFor, instance, secrets, plans, missions } = parts;
-  const { landings, actions, calibration, inTurn } = parts;
+  const { landings, actions, calibration, inTurn, pagesOver } = parts;
   const admission = admissionFor(planner);
   const refuseClosed = () => {
     const { closed } = store.gate();
@@ -113,11 +123,31 @@ function hostOf(planner: string, parts: HostParts & SharedParts): Host {
   };
   const onceForBrief = onceByKey(planner, () => store.list());
   const onceForPlan = onceByKey(planner, () => store.plans());
+  const diff = async (id: string, attempt: number | undefined): Promise<Buffer> => {
+    const record = store.record(isPlan(id) ? store.plan(id).combined.delegation : id);
+    const chosen = attempt
+      ? record.attempts.find((a) => a.number === attempt)
+      : record.attempts.filter((a) => a.proposal).at(-1);
+    if (!chosen?.proposal)
+      throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, {
+        next: `See \`sallyport show ${id}\`.`,
+      });
+    const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
+    const patch = await quarantine.patch(await quarantine.treeOf(record.base), chosen.proposal.tree, 64 * 1024 * 1024);
+    if (!patch.ok)
+      throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
+        next: "It was rejected for its size.",
+      });
+    return patch.patch;
+  };
+  const viewPlan = (id: string) => plans.view(id);
+  const viewMission = (id: string) => missions.view(id);
   return {
     store,
     log,
     as: parts.as,
     trackRecords: parts.trackRecords,
+    pages: pagesOver({ viewPlan, viewMission, diff }),
     status: (of) => ({
       version,
       pid: process.pid,
@@ -186,29 +216,9 @@ function hostOf(planner: string, parts: HostParts & SharedParts): Host {
       open: (reason, who) => calibration.open(who ? `${planner} (${who})` : planner, reason),
       close: (reason, who) => calibration.close(who ? `${planner} (${who})` : planner, reason),
     },
-    viewMission: (id) => missions.view(id),
-    viewPlan: (id) => plans.view(id),
-    async diff(id, attempt) {
-      const record = store.record(isPlan(id) ? store.plan(id).combined.delegation : id);
-      const chosen = attempt
-        ? record.attempts.find((a) => a.number === attempt)
-        : record.attempts.filter((a) => a.proposal).at(-1);
-      if (!chosen?.proposal)
-        throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, {
-          next: `See \`sallyport show ${id}\`.`,
-        });
-      const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
-      const patch = await quarantine.patch(
-        await quarantine.treeOf(record.base),
-        chosen.proposal.tree,
-        64 * 1024 * 1024,
-      );
-      if (!patch.ok)
-        throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
-          next: "It was rejected for its size.",
-        });
-      return patch.patch;
-    },
+    viewMission,
+    viewPlan,
+    diff,
     async stop(id) {
       if (isMission(id)) {
         await missions.stop(id, "stop");

@@ -1,5 +1,6 @@
 /** Reads of the daemon's API from a page. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { shown } from "../view/shown.ts";
 
 /** What the daemon, or the way to it, says is wrong. */
 export interface Wrong {
@@ -50,8 +51,8 @@ export function useAsked<T>(path: string, tick = 0): Asked<T> {
     const turn = ++last.current;
     const isLast = () => turn === last.current && !leave.signal.aborted;
     ask<T>(path, leave.signal).then(
-      (found) => isLast() && setAsked({ found, wrong: undefined, path }),
-      (thrown: Wrong) => isLast() && setAsked((before) => ({ ...before, wrong: thrown, path })),
+      (found) => isLast() && setAsked({ found: shown(found), wrong: undefined, path }),
+      (thrown: Wrong) => isLast() && setAsked((before) => ({ ...before, wrong: shown(thrown), path })),
     );
     return () => leave.abort();
   }, [path, tick]);

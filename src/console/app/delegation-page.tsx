@@ -1,6 +1,5 @@
 /** The page of one delegation, live until it rests. */
 import type { DelegationPage as Page } from "../../domain/page.ts";
-import { showHidden } from "../../gate/show-text.ts";
 import { DelegationView } from "../view/delegation-view.tsx";
 import { useAnchorOpen } from "./anchor.ts";
 import { useAsked } from "./ask.ts";
@@ -9,15 +8,15 @@ import { useLive } from "./live.ts";
 
 export function DelegationPage({ id }: { id: string }) {
   const { tick, mode } = useLive(id);
-  const asked = useAsked<Page>(`delegations/${encodeURIComponent(id)}/page`, tick);
+  const asked = useAsked<Page>(`delegations/${encodeURIComponent(id)}/page?patches=true`, tick);
   const summary = asked.found?.summary;
   useAnchorOpen(asked.found !== undefined);
   return (
     <Frame
       view="one"
-      title={summary ? showHidden(summary.title) : id}
+      title={summary ? summary.title : id}
       mode={mode}
-      news={summary ? `${showHidden(summary.title)} is ${summary.state}` : undefined}
+      news={summary ? `${summary.title} is ${summary.state}` : undefined}
     >
       <Answered asked={asked}>
         {(page) => <DelegationView page={page} link={(other) => <a href={pageOf(other)}>{other}</a>} />}

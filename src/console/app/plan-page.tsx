@@ -2,7 +2,6 @@
 
 import type { PlanPage as Page } from "../../domain/page.ts";
 import { showDuration } from "../../domain/show-amount.ts";
-import { showHidden } from "../../gate/show-text.ts";
 import { shortRef } from "../view/answers.tsx";
 import { Badge, Facts, Section, Table } from "../view/parts.tsx";
 import { LedgerView } from "../view/proof-view.tsx";
@@ -18,9 +17,9 @@ export function PlanPage({ id, kind }: { id: string; kind: "plans" | "missions" 
   return (
     <Frame
       view="one"
-      title={summary ? showHidden(summary.title) : id}
+      title={summary ? summary.title : id}
       mode={mode}
-      news={summary ? `${showHidden(summary.title)} is ${summary.state}` : undefined}
+      news={summary ? `${summary.title} is ${summary.state}` : undefined}
     >
       <Answered asked={asked}>{(page) => <PlanView page={page} />}</Answered>
     </Frame>

@@ -1,6 +1,7 @@
 /** The policies as a brief may name them, and why one allows or denies a request. */
+
+import type { Explanation } from "../../domain/page.ts";
 import type { PolicyView } from "../../host/policies.ts";
-import type { Explanation } from "../../policy/explain.ts";
 import { Badge, Facts, Section } from "../view/parts.tsx";
 import { Clip, Code, Text } from "../view/text.tsx";
 import { useAnchorOpen } from "./anchor.ts";

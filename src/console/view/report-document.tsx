@@ -2,20 +2,21 @@
 import type { VNode } from "preact";
 import { renderToString } from "preact-render-to-string";
 import type { DelegationPage } from "../../domain/page.ts";
-import { showHidden } from "../../gate/show-text.ts";
 import style from "../console.css?inline";
 import type { ReportMarkup, ReportOptions } from "../report-options.ts";
 import { DelegationView } from "./delegation-view.tsx";
 import { Badge, counted, Facts, Table } from "./parts.tsx";
 import { Place } from "./place.tsx";
+import { shown } from "./shown.ts";
 import { Code, Text, Time } from "./text.tsx";
 
 /** Renders the pages. What is inside them is text, whatever it says. */
 export function renderMarkup(pages: readonly DelegationPage[], options: ReportOptions): ReportMarkup {
-  const [only] = pages;
+  const shownPages = shown(pages);
+  const [only] = shownPages;
   const title =
-    options.title ?? (pages.length === 1 && only ? `${only.summary.title} (${only.summary.id})` : "Audit report");
-  return { body: renderToString(<Report pages={pages} options={options} />), style, title: showHidden(title) };
+    options.title ?? (shownPages.length === 1 && only ? `${only.summary.title} (${only.summary.id})` : "Audit report");
+  return { body: renderToString(<Report pages={shownPages} options={shown(options)} />), style, title: shown(title) };
 }
 
 function Report({ pages, options }: { pages: readonly DelegationPage[]; options: ReportOptions }): VNode {

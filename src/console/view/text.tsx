@@ -1,12 +1,14 @@
-/** Texts that a sandbox, a model or a repository wrote: never markup, nothing hidden, and not able to turn what is beside them. */
-import { showHidden } from "../../gate/show-text.ts";
+/**
+ * Texts that a sandbox, a model or a repository wrote: never markup, and not able to turn what is beside them. What is hidden
+ * in them was made visible where they came in (`shown`).
+ */
 
 /** Characters of one line before it is clipped. */
 const mostLine = 240;
 
 /** Such a text. `bdi`: letters that run from right to left reorder nothing outside it. */
 export function Text({ children }: { children: string }) {
-  return <bdi>{showHidden(children)}</bdi>;
+  return <bdi>{children}</bdi>;
 }
 
 /** Such a text as code. */
