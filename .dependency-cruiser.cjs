@@ -37,6 +37,7 @@ const libraryHomes = {
   "reflect-metadata": "gateway",
   "fast-xml-parser": "gate",
   fastify: "host",
+  "csv-stringify": "host",
   pino: "host",
   commander: "cli",
 };

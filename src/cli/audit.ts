@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import { exitCode, SallyportError } from "../domain/error.ts";
 import { verifyLedger } from "../ledger/verify.ts";
-import { durableHead, type Head, verifyWith } from "./audit-ledger.ts";
+import { exported } from "./audit-export.ts";
+import { type Head, verifyWith } from "./audit-ledger.ts";
 import { show, tail } from "./audit-read.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 
@@ -52,11 +53,6 @@ async function verify({ state, json }: Globals, file: string | undefined, option
   return result.ok ? done : exitCode.rejected;
 }
 
-async function exported(globals: Globals, id: string, options: { out?: string }): Promise<number> {
-  const { exportPack } = await import("./audit-proof.ts");
-  return exportPack(globals, id, options.out, await durableHead(globals.state));
-}
-
 /** An option that may be given several times. */
 const listed = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
@@ -92,11 +88,16 @@ export function auditCommand(): Command {
         .action(action(verify)),
     )
     .addCommand(
-      command("export", "Write all that is needed to check one decision again into one signed file.", [
-        "sallyport audit export d-abcdefgh23456722 --out proof.json",
-      ])
-        .argument("<id>", "a delegation, or a plan with all its parts")
-        .option("--out <file>", "where to (default: standard output)")
+      filters(
+        command("export", "Write one decision as a signed proof pack, or entries as ndjson, csv or ocsf.", [
+          "sallyport audit export d-abcdefgh23456722 --out proof.json",
+          "sallyport audit export --format csv --denied --since 24h --out denied.csv",
+          "sallyport audit export --format ocsf --type request | curl --data-binary @- https://siem.example/",
+        ]),
+      )
+        .argument("[id]", "a delegation, or a plan or mission with all its parts")
+        .option("--format <format>", "proof (needs an id), ndjson, csv, ocsf (1.8.0)", "proof")
+        .option("--out <file>", "where to, a new file (default: standard output)")
         .action(action(exported)),
     )
     .addCommand(
