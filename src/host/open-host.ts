@@ -18,6 +18,7 @@ import {
   refuseSecretsIn,
   refuseSecretsOf,
 } from "./admission.ts";
+import type { Anchors } from "./anchors.ts";
 import type { Calibration } from "./calibration.ts";
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
@@ -49,6 +50,7 @@ interface HostParts {
   landings: Landings;
   calibration: Calibration;
   actions: Actions;
+  anchors: Pick<Anchors, "status">;
 }
 
 /** The words over the parts that a daemon has brought up. */
@@ -100,6 +102,7 @@ export function openHost(parts: HostParts): Host {
       ...lanes.status(),
       landing: landings.status(),
       head: store.ledger.head(),
+      anchors: parts.anchors.status(),
       gate: store.gate().closed ? { open: false, closed: store.gate().closed } : { open: true },
     }),
     policies: admission.policies,
