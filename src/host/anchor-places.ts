@@ -99,10 +99,13 @@ async function tellCommand([program = "", ...args]: readonly string[], line: str
   }
 }
 
+/** What was read back of a place: signed heads only. */
+export type PlaceRead = Anchor & { heads: readonly SignedHead[] };
+
 /** What a place holds. Never rejects: what cannot be read is said. */
 export async function readPlace(
   place: AnchorPlace | { file: string } | { ref: { repository: string; ref: string } },
-): Promise<Anchor> {
+): Promise<PlaceRead> {
   const name = "command" in place || "every" in place ? anchorName(place as AnchorPlace) : nameOf(place);
   const heads: SignedHead[] = [];
   const malformed: { line: number; problem: string }[] = [];
@@ -120,7 +123,7 @@ export async function readPlace(
     malformedTotal += 1;
     if (malformed.length < faultsShown) malformed.push({ line, problem: head });
   };
-  const anchor = (missing?: string): Anchor => ({
+  const anchor = (missing?: string): PlaceRead => ({
     name,
     heads,
     malformed,
