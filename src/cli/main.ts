@@ -3,6 +3,7 @@ import { CommanderError } from "commander";
 import { exitCode } from "../domain/error.ts";
 import { version } from "../host/version.ts";
 import { auditCommand } from "./audit.ts";
+import { consoleCommand } from "./console.ts";
 import { command, explain } from "./context.ts";
 import { daemonCommand } from "./daemon.ts";
 import { decideCommands } from "./decide.ts";
@@ -37,6 +38,7 @@ for (const group of [
   gateCommand(),
   mcpCommand(),
   auditCommand(),
+  consoleCommand(),
 ]) {
   program.addCommand(group);
 }

@@ -33,6 +33,7 @@ export const errorCodes = {
   "control-missing": exitCode.refused,
   "image-missing": exitCode.refused,
   "engine-missing": exitCode.refused,
+  "console-missing": exitCode.refused,
   "approval-missing": exitCode.refused,
   "approval-invalid": exitCode.refused,
   "approval-expired": exitCode.refused,

@@ -100,7 +100,7 @@ async function tellCommand([program = "", ...args]: readonly string[], line: str
 }
 
 /** What was read back of a place: signed heads only. */
-export type PlaceRead = Anchor & { heads: readonly SignedHead[] };
+export type PlaceRead = Omit<Anchor, "heads"> & { heads: readonly SignedHead[] };
 
 /** What a place holds. Never rejects: what cannot be read is said. */
 export async function readPlace(

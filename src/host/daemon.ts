@@ -25,6 +25,7 @@ import { openAnchors } from "./anchors.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
 import { openCalibration } from "./calibration.ts";
+import { watchChain } from "./chain-status.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
@@ -33,6 +34,7 @@ import { openLanes } from "./lanes.ts";
 import type { HostLog } from "./log.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
+import { openPages } from "./pages.ts";
 import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
@@ -251,6 +253,14 @@ async function bringUp(
     calibration,
     actions,
     anchors,
+    pages: (views) =>
+      openPages({
+        store,
+        key,
+        chain: watchChain(state.ledger, ledger, key),
+        policies: policyDirectories(config, state),
+        ...views,
+      }),
   });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
   await actions.resume();
