@@ -39,6 +39,7 @@ const libraryHomes = {
   fastify: "host",
   "@fastify/swagger": "host",
   "fastify-type-provider-zod": "host",
+  "csv-stringify": "host",
   pino: "host",
   commander: "cli",
   preact: "console",

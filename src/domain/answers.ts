@@ -1,5 +1,7 @@
 /** What the HTTP API answers. Schema only; a test compares each with the type that the house uses, and with a daemon's real answers. */
+
 import { z } from "zod";
+import { anchorStatus } from "./anchor.ts";
 import { plannerRights } from "./config.ts";
 import { states } from "./delegation.ts";
 import { type ErrorCode, errorCodes } from "./error.ts";
@@ -44,6 +46,7 @@ export const statusAnswer = z.strictObject({
   waiting: z.array(z.string()),
   landing: z.array(z.strictObject({ id: subjectId, ref: z.string(), waiting: z.boolean() })),
   head: head.describe("The ledger's last durable line."),
+  anchors: z.array(anchorStatus).exactOptional().describe("Where heads are handed to; planners are not told."),
   gate: z.strictObject({ open: z.boolean(), closed: closed.exactOptional() }),
 });
 

@@ -1,5 +1,6 @@
 /** The operator's configuration: who may name what. Schema only. */
 import { z } from "zod";
+import { anchorPlace } from "./anchor.ts";
 import { shortName } from "./identity.ts";
 import { listenConfig, socketConfig } from "./listen.ts";
 import { permittedNames } from "./mission.ts";
@@ -118,6 +119,11 @@ export const hostConfig = z.strictObject({
     .describe("How long SIGTERM lets running delegations end. What is cut then goes on at the next start."),
   retention: retentionConfig.prefault({}).describe("What is cleared away, and when."),
   metrics: metricsConfig.optional().describe("A listener of its own for Prometheus. Left out: none."),
+  anchors: z
+    .array(anchorPlace)
+    .max(10)
+    .default([])
+    .describe("Where signed heads of the ledger are handed to, so that one that was cut or swapped is found."),
 });
 export type HostConfig = z.infer<typeof hostConfig>;
 

@@ -59,6 +59,7 @@ export const errorCodes = {
   "worktree-failed": exitCode.failed,
   "git-failed": exitCode.failed,
   "ledger-failed": exitCode.failed,
+  "anchor-failed": exitCode.failed,
   "host-busy": exitCode.failed,
   "host-unreachable": exitCode.failed,
   "answer-refused": exitCode.failed,

@@ -20,7 +20,10 @@ export const hostOf = (host: Host, { planner }: Caller): Host => host.as(planner
 /** Adds the routes to an API. */
 export function addDelegationRoutes(app: FastifyInstance, host: Host): void {
   const { store } = host;
-  serveRoute(app, "GET /v1/status", async ({ caller }) => hostOf(host, caller).status((id) => sees(store, caller, id)));
+  serveRoute(app, "GET /v1/status", async ({ caller }) => {
+    const { anchors = [], ...rest } = hostOf(host, caller).status((id) => sees(store, caller, id));
+    return caller.role === "planner" ? rest : { ...rest, anchors };
+  });
   serveRoute(app, "GET /v1/delegations", async ({ caller, query }) => {
     const { page, ...rest } = pageOf(
       seenBy(caller, store.list()),

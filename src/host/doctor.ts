@@ -3,7 +3,7 @@ import { asSallyportError } from "../domain/error.ts";
 import { engine, imageAges, images, memoryLimits, propagation, runc } from "./doctor/engine.ts";
 import { type Finding, fail, ok, type Probe } from "./doctor/finding.ts";
 import { accounting, clock, coreDumps, kvm, overlay, tool, userNamespaces } from "./doctor/kernel.ts";
-import { configuration, disk, engineDisk, gate, keys, ledgerClock, nearest, socket } from "./doctor/state.ts";
+import { anchors, configuration, disk, engineDisk, gate, keys, ledgerClock, nearest, socket } from "./doctor/state.ts";
 import type { StateDirectory } from "./state-directory.ts";
 
 export type { Finding } from "./doctor/finding.ts";
@@ -33,6 +33,7 @@ function probes(state: StateDirectory): [string, Probe][] {
     ["socket", () => socket(state)],
     ["configuration", () => configuration(state)],
     ["gate", () => gate(state)],
+    ["anchors", () => anchors(state)],
     ["images", images],
     ["image ages", imageAges],
   ];

@@ -195,6 +195,10 @@ export function narrate(entry: Entry): string {
       return `host stopped: ${entry.data.reason}`;
     case "recovered":
       return `recovered: ${entry.data.what}`;
+    case "anchor.failed":
+      return `ANCHOR FAILS: ${entry.data.anchor}: ${entry.data.message.split("\n")[0]}`;
+    case "anchor.resumed":
+      return `anchor ${entry.data.anchor} works again`;
     case "segment.closed":
       return `segment ${entry.data.segment} closed and signed (key ${short(entry.data.keyid)})`;
   }

@@ -19,6 +19,7 @@ import {
   refuseSecretsIn,
   refuseSecretsOf,
 } from "./admission.ts";
+import type { Anchors } from "./anchors.ts";
 import type { Calibration } from "./calibration.ts";
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
@@ -50,6 +51,7 @@ interface HostParts {
   landings: Landings;
   calibration: Calibration;
   actions: Actions;
+  anchors: Pick<Anchors, "status">;
   /** The pages over this host's views. */
   pages(host: Pick<Host, "viewPlan" | "viewMission" | "diff">): Pages;
 }
@@ -158,6 +160,7 @@ function hostOf(planner: string, parts: HostParts & SharedParts): Host {
       ...lanesStatus(of),
       landing: landings.status().filter(({ id }) => of(id)),
       head: store.ledger.head(),
+      anchors: parts.anchors.status(),
       gate: gateStatus(store),
     }),
     policies: admission.policies,

@@ -7,6 +7,7 @@ import { showSize } from "../../domain/units.ts";
 import { type GateState, openGate, stepGate } from "../../gate/calibration/gate-state.ts";
 import { readEntries } from "../../ledger/read.ts";
 import { connectEngine } from "../../sandbox/connect.ts";
+import { examineAnchors } from "../anchors-found.ts";
 import { loadConfig } from "../config.ts";
 import type { StateDirectory } from "../state-directory.ts";
 import { fail, ok, type Verdict, warn } from "./finding.ts";
@@ -117,6 +118,14 @@ export async function gate(state: StateDirectory): Promise<Verdict> {
         "nothing is signed or lands: sallyport gate status, then sallyport gate open --reason TEXT",
       )
     : ok("open");
+}
+
+/** The places outside to which heads are handed, as they are found. */
+export async function anchors(state: StateDirectory): Promise<Verdict> {
+  const { found, wrong } = await examineAnchors(state);
+  return wrong.length === 0
+    ? ok(found)
+    : warn(wrong.join("; "), "mend the place; what a cut ledger has lost is found by its anchors alone");
 }
 
 /** The gate as the ledger's files tell it, with or without a daemon; a ledger that breaks off is read up to there. */
