@@ -12,8 +12,8 @@ export function collectProcesses() {
 
   return {
     add({ seq, data }: ProcessesEntry, about: Pick<Of, "role" | "attempt">): void {
-      const { sandbox, part, from, whole, total, dropped, names, processes, gap } = data;
-      if (part === 1 && sandboxes.size < pageCaps.sandboxes) {
+      const { sandbox, from, whole, total, dropped, names, processes, gap } = data;
+      if (sandboxes.size < pageCaps.sandboxes) {
         sandboxes.set(sandbox, {
           sandbox,
           ...about,
