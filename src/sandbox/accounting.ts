@@ -159,10 +159,13 @@ export async function openAccounting(of: Accounted, directory: string): Promise<
   let from: string | undefined;
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    namespace = await openNamespace(of);
-    const opened = await openFile();
-    current = opened;
-    await account(namespace, directory, opened.name);
+    const [entered, opened] = await Promise.allSettled([openNamespace(of), openFile()]);
+    // Whatever of the two is there is closed at the end.
+    if (entered.status === "fulfilled") namespace = entered.value;
+    if (opened.status === "fulfilled") current = opened.value;
+    if (entered.status === "rejected") throw entered.reason;
+    if (opened.status === "rejected") throw opened.reason;
+    await account(entered.value, directory, opened.value.name);
     from = new Date().toISOString();
   } catch (error) {
     noted(error);
