@@ -37,9 +37,12 @@ const libraryHomes = {
   "reflect-metadata": "gateway",
   "fast-xml-parser": "gate",
   fastify: "host",
+  "csv-stringify": "host",
   pino: "host",
   commander: "cli",
   "string-width": "cli",
+  preact: "console",
+  "preact-render-to-string": "console",
 };
 
 const libraryLaws = Object.entries(libraryHomes).map(([library, home]) => ({
@@ -54,12 +57,38 @@ module.exports = {
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     { name: "no-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
-    { name: "no-dev-libraries", severity: "error", from: { path: "^src/" }, to: { dependencyTypes: ["npm-dev", "npm-no-pkg"], dependencyTypesNot: ["type-only"] } },
+    // The console's pages are bundled with their library when the package is built: nothing of them is resolved at run time.
+    { name: "no-dev-libraries", severity: "error", from: { path: "^src/", pathNot: "^src/console/(app|view)/" }, to: { dependencyTypes: ["npm-dev", "npm-no-pkg"], dependencyTypesNot: ["type-only"] } },
     {
       name: "tests-stay-outside",
       severity: "error",
       from: { path: "^src/" },
       to: { path: "^(test|bench)/" },
+    },
+    {
+      name: "pages-know-types-only",
+      comment: "what runs in a browser takes types of src/domain, and of values only what has no library and no Node in it",
+      severity: "error",
+      from: { path: "^src/console/(app|view)/" },
+      to: {
+        path: "^src/",
+        pathNot: "^src/(console/(app/|view/|console\\.css)|domain/show-amount\\.ts$|gate/show-text\\.ts$)",
+        dependencyTypesNot: ["type-only"],
+      },
+    },
+    {
+      name: "pages-have-one-library",
+      comment: "a page's bundle is small and nobody else's: preact",
+      severity: "error",
+      from: { path: "^src/console/(app|view)/" },
+      to: { path: "node_modules/", pathNot: "node_modules/preact(-render-to-string)?/" },
+    },
+    {
+      name: "pages-stay-in-the-bundle",
+      comment: "Node cannot load .tsx: the host sees the pages as built files",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/console/(app|view)/" },
+      to: { path: "^src/console/(app|view)/", dependencyTypesNot: ["type-only"] },
     },
     ...floorLaws,
     ...libraryLaws,

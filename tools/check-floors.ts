@@ -33,7 +33,7 @@ try {
   if (!output) throw error;
 }
 const { summary } = JSON.parse(output) as Report;
-const sources = (readdirSync(join(directory, "src"), { recursive: true }) as string[]).filter((file) => file.endsWith(".ts"));
+const sources = (readdirSync(join(directory, "src"), { recursive: true }) as string[]).filter((file) => /\.tsx?$/.test(file));
 
 for (const { from, to, rule } of summary.violations) console.error(`${rule.name}: ${from} → ${to}`);
 if (summary.totalCruised < sources.length || summary.totalDependenciesCruised === 0) {

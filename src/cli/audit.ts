@@ -1,61 +1,9 @@
 /** `sallyport audit verify|export|show|tail`: reads the ledger's files itself, so it needs no daemon and trusts none. */
 import type { Command } from "commander";
-import { exitCode, SallyportError } from "../domain/error.ts";
-import { verifyLedger } from "../ledger/verify.ts";
-import { durableHead, type Head, verifyWith } from "./audit-ledger.ts";
+import { exported } from "./audit-export.ts";
 import { show, tail } from "./audit-read.ts";
-import { action, command, done, type Globals, print, say } from "./context.ts";
-
-function parseAnchor(text: string | undefined): Head | undefined {
-  if (text === undefined) return undefined;
-  const match = /^(\d+):([0-9a-f]{64})$/.exec(text);
-  if (!match)
-    throw new SallyportError("usage", `an anchor is SEQ:HASH, found ${text}`, {
-      next: "Take it from an earlier `sallyport audit verify`.",
-    });
-  return { seq: Number(match[1]), hash: match[2] ?? "" };
-}
-
-interface VerifyFlags {
-  anchor?: string;
-  repo?: string;
-  key?: string;
-}
-
-async function verify({ state, json }: Globals, file: string | undefined, options: VerifyFlags): Promise<number> {
-  if (file !== undefined) {
-    if (options.anchor !== undefined)
-      throw new SallyportError("usage", "--anchor is for the ledger, not for a proof pack", { next: "Leave it out." });
-    const { verifyPack } = await import("./audit-proof.ts");
-    return verifyPack(json, file, options);
-  }
-  if (options.repo !== undefined || options.key !== undefined)
-    throw new SallyportError("usage", "--repo and --key are for a proof pack", {
-      next: "Name its file: `sallyport audit verify FILE --repo DIR`.",
-    });
-  const anchor = parseAnchor(options.anchor);
-  const result = await verifyLedger(state.ledger, {
-    ...(await verifyWith(state)).options,
-    ...(anchor ? { anchor } : {}),
-  });
-  if (json) print(result);
-  else if (result.ok) {
-    say(`whole: ${result.lines} lines in ${result.segments} segments, head ${result.head.seq}:${result.head.hash}`);
-    say(`signed by the host's key up to line ${result.signedUpTo ?? 0}`);
-    say(`not proved: ${result.cannotProve}`);
-  } else {
-    say(
-      `BROKEN at ${result.file}:${result.line}${result.seq === undefined ? "" : ` (seq ${result.seq})`}: ${result.problem}`,
-    );
-    say(`next: ${result.next}`);
-  }
-  return result.ok ? done : exitCode.rejected;
-}
-
-async function exported(globals: Globals, id: string, options: { out?: string }): Promise<number> {
-  const { exportPack } = await import("./audit-proof.ts");
-  return exportPack(globals, id, options.out, await durableHead(globals.state));
-}
+import { verify } from "./audit-verify.ts";
+import { action, command } from "./context.ts";
 
 /** An option that may be given several times. */
 const listed = (value: string, before: string[] | undefined) => [...(before ?? []), value];
@@ -81,22 +29,31 @@ export function auditCommand(): Command {
         "verify",
         "Check the ledger: every line, link and signature. With FILE: check a proof pack again, offline.",
         [
-          "sallyport audit verify --anchor 120:9f2c…",
+          "sallyport audit verify --anchor /mnt/worm/heads --anchor 120:9f2c…",
           "sallyport audit verify proof.json --repo /srv/git/money.git --key host.pub",
         ],
       )
         .argument("[file]", "a proof pack; left out: the ledger")
         .option("--repo <dir>", "with FILE: the repository, to make trees and commits again")
         .option("--key <file>", "with FILE: the host's public key, keys/host.pub, as you know it")
-        .option("--anchor <seq:hash>", "a head that you kept outside: proves that nothing up to it was cut or swapped")
+        .option(
+          "--anchor <head>",
+          "heads that were kept outside, beside those of the configuration: SEQ:HASH, a file, or git:DIR#REF",
+          listed,
+        )
         .action(action(verify)),
     )
     .addCommand(
-      command("export", "Write all that is needed to check one decision again into one signed file.", [
-        "sallyport audit export d-abcdefgh23456722 --out proof.json",
-      ])
-        .argument("<id>", "a delegation, or a plan with all its parts")
-        .option("--out <file>", "where to (default: standard output)")
+      filters(
+        command("export", "Write one decision as a signed proof pack, or entries as ndjson, csv or ocsf.", [
+          "sallyport audit export d-abcdefgh23456722 --out proof.json",
+          "sallyport audit export --format csv --denied --since 24h --out denied.csv",
+          "sallyport audit export --format ocsf --type request | curl --data-binary @- https://siem.example/",
+        ]),
+      )
+        .argument("[id]", "a delegation, or a plan or mission with all its parts")
+        .option("--format <format>", "proof (needs an id), ndjson, csv, ocsf (1.8.0)", "proof")
+        .option("--out <file>", "where to, a new file (default: standard output)")
         .action(action(exported)),
     )
     .addCommand(

@@ -1,7 +1,7 @@
 /** A ledger entry as it is printed: one line that nothing in it can forge a second of. */
 import type { Entry } from "../domain/event.ts";
 import { visibleLine } from "../domain/visible.ts";
-import { narrate } from "../host/narrate.ts";
+import { tell } from "../host/audit/tell.ts";
 
 const indent = " ".repeat(8);
 
@@ -10,7 +10,7 @@ const indent = " ".repeat(8);
  * number's column: none of them can be taken for an entry.
  */
 export function told(entry: Entry): string {
-  const [first = "", ...rest] = narrate(entry).split(/\r\n|\n/);
+  const [first = "", ...rest] = tell(entry).split(/\r\n|\n/);
   return [visibleLine(first), ...rest.map((line) => `${indent}| ${visibleLine(line.trimStart())}`)].join("\n");
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { version } from "../host/version.ts";
 import { auditCommand } from "./audit.ts";
+import { consoleCommand } from "./console.ts";
 import { command } from "./context.ts";
 import { daemonCommand } from "./daemon.ts";
 import { decideCommands } from "./decide.ts";
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
     executorsCommand(),
     ...decideCommands(),
     auditCommand(),
+    consoleCommand(),
     ...[doctorCommand(), daemonCommand(), imageCommand(), gateCommand()],
     policyCommand(),
   ];

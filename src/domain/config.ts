@@ -1,5 +1,6 @@
 /** The operator's configuration: who may name what. Schema only. */
 import { z } from "zod";
+import { anchorPlace } from "./anchor.ts";
 import { shortName } from "./identity.ts";
 import { permittedNames } from "./mission.ts";
 import { written } from "./units.ts";
@@ -88,5 +89,10 @@ export const hostConfig = z.strictObject({
   calibration: calibrationConfig
     .default(calibrationConfig.parse({}))
     .describe("Known-good and known-bad changes that the verifiers are shown among the real ones."),
+  anchors: z
+    .array(anchorPlace)
+    .max(10)
+    .default([])
+    .describe("Where signed heads of the ledger are handed to, so that one that was cut or swapped is found."),
 });
 export type HostConfig = z.infer<typeof hostConfig>;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { imageDigest, role, sha256, shortName } from "./identity.ts";
 import { modelUsage } from "./model.ts";
+import { accountingGap, namesOfOneEvent, processName, processRow, rowsOfOneEvent } from "./processes.ts";
 
 const attempt = z.number().int().positive();
 /** A sandbox's id. */
@@ -43,6 +44,22 @@ export const sandboxEvents = {
     exit: z.number().int().nullable(),
     milliseconds: z.number().int(),
     output: z.strictObject({ bytes: z.number().int(), digest: sha256, kept: z.number().int() }),
+  }),
+  "sandbox.processes": z.strictObject({
+    sandbox,
+    by: z.literal("kernel").describe("Whose word it is."),
+    part: z.number().int().positive().describe("The first says everything but further rows."),
+    from: z.iso.datetime().optional().describe("Since when; left out where it was never on."),
+    whole: z.boolean().describe("The sandbox's command began after that, and no record is missing."),
+    total: amount.describe("Processes that ended in the sandbox, as far as the kernel wrote them down."),
+    dropped: amount.describe("Of them, those without a row in any part."),
+    digest: sha256.optional().describe("Over all records as the kernel wrote them, also of those without a row."),
+    names: z.array(processName).max(namesOfOneEvent).describe("The most frequent names of all processes."),
+    processes: z
+      .array(processRow)
+      .max(rowsOfOneEvent)
+      .describe("In the order in which they ended: the first and the last."),
+    gap: accountingGap.optional().describe("Why there are none, or not all."),
   }),
   request: z.strictObject({
     sandbox,

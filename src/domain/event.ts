@@ -3,6 +3,7 @@
  * large is kept by digest beside the ledger.
  */
 import { z } from "zod";
+import { anchorEvents } from "./anchor.ts";
 import { approvalPredicate, envelope } from "./approval.ts";
 import { checkFiles, settledBrief } from "./brief.ts";
 import { gateEvents } from "./event-gate.ts";
@@ -253,6 +254,7 @@ export const events = {
   "mission.reported": z.strictObject({ by: z.enum(["planner", "host"]), text: z.string().max(40_000) }),
   "mission.ended": z.strictObject({ state: missionEnd, message: z.string().max(8000) }),
 
+  ...anchorEvents,
   ...gateEvents,
   ...sandboxEvents,
 } as const;

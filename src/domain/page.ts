@@ -393,6 +393,32 @@ export const delegationPage = z.strictObject({
 });
 export type DelegationPage = z.infer<typeof delegationPage>;
 
+/** What `GET /v1/policies/:name/explain` is asked. */
+export const explainQuery = z.strictObject({
+  request: z.string().min(1).max(8192).describe('"METHOD URL", "GET wss://…" for a WebSocket, or "CONNECT host:port".'),
+});
+/** Why a policy allows or denies one request. */
+export const explanation = z.strictObject({
+  policy: z.string(),
+  asked: z.string(),
+  allow: z.boolean(),
+  code: z.string(),
+  rule: z.string().describe("The deciding or nearest rule, or `none`."),
+  index: count.optional().describe("Its place in `network`."),
+  at: z.string().optional().describe("File and line of that rule."),
+  why: z.string(),
+  next: z.string().describe("The smallest rule that would allow it, as a line of YAML; empty where it is allowed."),
+  text: z.array(z.string()).describe("The same for people, a line each."),
+});
+export type Explanation = z.infer<typeof explanation>;
+
+/** A page is asked for with the text of its patches, or without. */
+export const pageQuery = z.strictObject({ patches: z.stringbool().default(false) });
+export const chainQuery = z.strictObject({
+  again: z.stringbool().default(false).describe("Verify from the first line, also what was verified before."),
+});
+export const policyParams = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/) });
+
 /** A plan, or a mission with its plan. */
 export const planPage = z.strictObject({
   summary,

@@ -1,6 +1,8 @@
 /** Sizes, durations and counts as people write them in YAML. All results are whole numbers of the base unit. */
 import { z } from "zod";
 
+export { showDuration, showMoney, showSize } from "./show-amount.ts";
+
 const sizeUnits: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 const timeUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const countUnits: Record<string, number> = { "": 1, k: 1000, M: 1_000_000 };
@@ -60,25 +62,3 @@ export const settled = { size: whole, duration: whole, count: whole, money: whol
 
 /** Either form: a schema over amounts is made for one of them. */
 export type Units = typeof written | typeof settled;
-
-/** Bytes for people: the largest binary unit that keeps the number readable. */
-export function showSize(bytes: number): string {
-  for (const unitName of ["GiB", "MiB", "KiB"] as const) {
-    const factor = sizeUnits[unitName] ?? 1;
-    if (bytes >= factor) return `${Number((bytes / factor).toFixed(1))} ${unitName}`;
-  }
-  return `${bytes} B`;
-}
-
-/** Milliseconds for people: `850 ms`, `3.2 s`, `4 m 10 s`. */
-export function showDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${Number((ms / 1000).toFixed(1))} s`;
-  return `${Math.floor(ms / 60_000)} m ${Math.round((ms % 60_000) / 1000)} s`;
-}
-
-/** Micro-dollars for people: `$2.00`, `$0.0042`. */
-export function showMoney(microusd: number): string {
-  const digits = String(microusd % 1_000_000).padStart(6, "0");
-  return `$${Math.floor(microusd / 1_000_000)}.${digits.replace(/0{0,4}$/, "")}`;
-}

@@ -20,6 +20,7 @@ import { costOf } from "./cost-of.ts";
 import { addGateRoutes } from "./gate-api.ts";
 import type { Host } from "./host.ts";
 import { addMissionRoutes } from "./mission-api.ts";
+import { addPageRoutes } from "./page-api.ts";
 import { parseRequest } from "./parse-request.ts";
 import { addPlanRoutes } from "./plan-api.ts";
 import { followLog, waitUntil } from "./wait.ts";
@@ -126,5 +127,6 @@ export function buildApi(host: Host): FastifyInstance {
   addGateRoutes(app, host);
   addPlanRoutes(app, host);
   addMissionRoutes(app, host);
+  addPageRoutes(app, host);
   return app;
 }

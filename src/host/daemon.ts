@@ -21,9 +21,11 @@ import { openQuarantine } from "../worktree/quarantine.ts";
 import { accountsFor, planAccount } from "./accounts.ts";
 import { openActions } from "./actions.ts";
 import { admissionOf, isMission, plannerTools } from "./admission.ts";
+import { openAnchors } from "./anchors.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
 import { openCalibration } from "./calibration.ts";
+import { watchChain } from "./chain-status.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
@@ -32,6 +34,7 @@ import { openLanes } from "./lanes.ts";
 import type { HostLog } from "./log.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
+import { openPages } from "./pages.ts";
 import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
@@ -96,11 +99,8 @@ async function bringUp(
   const docker = await connectEngine();
   const engine = dockerEngine(docker);
   const key = await loadHostKey(state.keys);
-  const ledger = await openLedger({
-    directory: state.ledger,
-    now: () => new Date(),
-    sign: (bytes) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") }),
-  });
+  const sign = (bytes: Uint8Array) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") });
+  const ledger = await openLedger({ directory: state.ledger, now: () => new Date(), sign });
   undo.push(() => ledger.close());
   const ended = Promise.withResolvers<string>();
   let stopping: Promise<void> | undefined;
@@ -125,6 +125,8 @@ async function bringUp(
   );
   budgets.start();
   await store.append({ type: "host.started", data: { version, keyid: key.keyid, pid: process.pid } });
+  const anchors = await openAnchors({ places: config.anchors, ledger, sign, note: store.note, log });
+  undo.push(() => anchors.close());
   await sweepInstances(state, engine, store);
 
   const lanesDirectory = join(state.lanes, instance);
@@ -250,6 +252,15 @@ async function bringUp(
     landings,
     calibration,
     actions,
+    anchors,
+    pages: (views) =>
+      openPages({
+        store,
+        key,
+        chain: watchChain(state.ledger, ledger, key),
+        policies: policyDirectories(config, state),
+        ...views,
+      }),
   });
   for (const id of await recoverDelegations(store, tools, log)) lanes.enqueue(id);
   await actions.resume();
@@ -283,6 +294,8 @@ async function bringUp(
     await rm(join(state.gateway, instance), { recursive: true, force: true }).catch(() => {});
     if (!store.broken) await store.append({ type: "host.stopped", data: { reason } }).catch(() => {});
     await ledger.close().catch(() => {});
+    // After the last line: the whole of what this daemon wrote is anchored.
+    await anchors.close().catch((error: unknown) => log.error({ err: error }, "the last head was not anchored"));
     await guard.dismiss();
     await release();
     await hostLog.written();

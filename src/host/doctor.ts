@@ -10,6 +10,7 @@ import { readEntries } from "../ledger/read.ts";
 import { connectEngine } from "../sandbox/connect.ts";
 import { findImage } from "../sandbox/images/find.ts";
 import { listHarnesses } from "../sandbox/images/harness.ts";
+import { examineAnchors } from "./anchors-found.ts";
 import { loadConfig, shippedImages } from "./config.ts";
 import type { StateDirectory } from "./state-directory.ts";
 
@@ -139,6 +140,15 @@ function probes(state: StateDirectory): [string, Probe][] {
               "nothing is signed or lands: sallyport gate status, then sallyport gate open --reason TEXT",
             )
           : ok("open");
+      },
+    ],
+    [
+      "anchors",
+      async () => {
+        const { found, wrong } = await examineAnchors(state);
+        return wrong.length === 0
+          ? ok(found)
+          : warn(wrong.join("; "), "mend the place; what a cut ledger has lost is found by its anchors alone");
       },
     ],
     [

@@ -7,6 +7,7 @@ import type { PlanFinding } from "../domain/plan.ts";
 import type { PlanView } from "../domain/plan-record.ts";
 import type { CalibrateRequest } from "./calibration.ts";
 import type { Log } from "./log.ts";
+import type { Pages } from "./pages.ts";
 import type { PolicyView } from "./policies.ts";
 import type { Store } from "./store.ts";
 import type { TrackRecordView } from "./track-records.ts";
@@ -20,6 +21,8 @@ export interface Host {
   store: Store;
   log: Log;
   status(): object;
+  /** What is shown of it to people. */
+  pages: Pages;
   /** The policies that a brief may name. */
   policies(): Promise<PolicyView[]>;
   trackRecords(since?: Date): TrackRecordView;

@@ -1,6 +1,6 @@
 /** A ledger entry as a line for people. Pure; says nothing that the entry does not. */
 import { candidatesOf } from "../domain/brief.ts";
-import type { Entry } from "../domain/event.ts";
+import type { Entry, EventData } from "../domain/event.ts";
 import type { TestReport } from "../domain/test-report.ts";
 import { showDuration, showMoney, showSize } from "../domain/units.ts";
 import type { Verdict } from "../domain/verdict.ts";
@@ -37,6 +37,14 @@ function findings(
     .join("");
 }
 
+function processesText({ sandbox, part, whole, total, names, processes, gap }: EventData<"sandbox.processes">): string {
+  if (part > 1) return `${processes.length} more processes of ${sandbox}`;
+  const most = names.slice(0, 5).map(({ name, count }) => (count > 1 ? `${name} ×${count}` : name));
+  const more = names.length > most.length ? ", …" : "";
+  const what = most.length > 0 ? `: ${most.join(", ")}${more}` : "";
+  return `${total} processes ran in ${sandbox}, by the kernel's accounting${whole ? "" : ` (NOT WHOLE: ${gap ?? "unknown"})`}${what}`;
+}
+
 /** What happened, in one line (rejections list their findings below). */
 export function narrate(entry: Entry): string {
   switch (entry.type) {
@@ -56,6 +64,8 @@ export function narrate(entry: Entry): string {
       return `${entry.data.role} sandbox ${entry.data.sandbox} (${entry.data.purpose}): network ${String(entry.data.controls.network)}, ${String(entry.data.controls.user)}, seccomp on, capabilities ${String(entry.data.controls.capabilities)}`;
     case "sandbox.ended":
       return `sandbox ${entry.data.sandbox} ended: ${entry.data.end}${entry.data.exit === null ? "" : ` ${entry.data.exit}`} after ${showDuration(entry.data.milliseconds)}, printed ${showSize(entry.data.output.bytes)}`;
+    case "sandbox.processes":
+      return processesText(entry.data);
     case "sandbox.wrote":
       return `the layer holds ${entry.data.files} files, ${showSize(entry.data.bytes)}`;
     case "request":
@@ -185,6 +195,10 @@ export function narrate(entry: Entry): string {
       return `host stopped: ${entry.data.reason}`;
     case "recovered":
       return `recovered: ${entry.data.what}`;
+    case "anchor.failed":
+      return `ANCHOR FAILS: ${entry.data.anchor}: ${entry.data.message.split("\n")[0]}`;
+    case "anchor.resumed":
+      return `anchor ${entry.data.anchor} works again`;
     case "segment.closed":
       return `segment ${entry.data.segment} closed and signed (key ${short(entry.data.keyid)})`;
   }

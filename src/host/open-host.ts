@@ -18,6 +18,7 @@ import {
   refuseSecretsIn,
   refuseSecretsOf,
 } from "./admission.ts";
+import type { Anchors } from "./anchors.ts";
 import type { Calibration } from "./calibration.ts";
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
@@ -27,6 +28,7 @@ import type { Lanes } from "./lanes.ts";
 import type { Log } from "./log.ts";
 import type { Missions } from "./missions.ts";
 import { onceByKey } from "./once.ts";
+import type { Pages } from "./pages.ts";
 import type { Plans } from "./plans.ts";
 import type { StateDirectory } from "./state-directory.ts";
 import { gateClosed, type Store } from "./store.ts";
@@ -49,6 +51,9 @@ interface HostParts {
   landings: Landings;
   calibration: Calibration;
   actions: Actions;
+  anchors: Pick<Anchors, "status">;
+  /** The pages over this host's views. */
+  pages(host: Pick<Host, "viewPlan" | "viewMission" | "diff">): Pages;
 }
 
 /** The words over the parts that a daemon has brought up. */
@@ -86,9 +91,29 @@ export function openHost(parts: HostParts): Host {
   };
   const onceForBrief = onceByKey(planner, () => store.list());
   const onceForPlan = onceByKey(planner, () => store.plans());
+  const diff = async (id: string, attempt: number | undefined): Promise<Buffer> => {
+    const record = store.record(isPlan(id) ? store.plan(id).combined.delegation : id);
+    const chosen = attempt
+      ? record.attempts.find((a) => a.number === attempt)
+      : record.attempts.filter((a) => a.proposal).at(-1);
+    if (!chosen?.proposal)
+      throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, {
+        next: `See \`sallyport show ${id}\`.`,
+      });
+    const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
+    const patch = await quarantine.patch(await quarantine.treeOf(record.base), chosen.proposal.tree, 64 * 1024 * 1024);
+    if (!patch.ok)
+      throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
+        next: "It was rejected for its size.",
+      });
+    return patch.patch;
+  };
+  const viewPlan = (id: string) => plans.view(id);
+  const viewMission = (id: string) => missions.view(id);
   return {
     store,
     log,
+    pages: parts.pages({ viewPlan, viewMission, diff }),
     trackRecords: openTrackRecords(store),
     status: () => ({
       version,
@@ -100,6 +125,7 @@ export function openHost(parts: HostParts): Host {
       ...lanes.status(),
       landing: landings.status(),
       head: store.ledger.head(),
+      anchors: parts.anchors.status(),
       gate: store.gate().closed ? { open: false, closed: store.gate().closed } : { open: true },
     }),
     policies: admission.policies,
@@ -158,29 +184,9 @@ export function openHost(parts: HostParts): Host {
       open: (reason, who) => calibration.open(who ? `${planner} (${who})` : planner, reason),
       close: (reason, who) => calibration.close(who ? `${planner} (${who})` : planner, reason),
     },
-    viewMission: (id) => missions.view(id),
-    viewPlan: (id) => plans.view(id),
-    async diff(id, attempt) {
-      const record = store.record(isPlan(id) ? store.plan(id).combined.delegation : id);
-      const chosen = attempt
-        ? record.attempts.find((a) => a.number === attempt)
-        : record.attempts.filter((a) => a.proposal).at(-1);
-      if (!chosen?.proposal)
-        throw new SallyportError("not-found", `${id} has no proposal${attempt ? ` of attempt ${attempt}` : " yet"}`, {
-          next: `See \`sallyport show ${id}\`.`,
-        });
-      const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
-      const patch = await quarantine.patch(
-        await quarantine.treeOf(record.base),
-        chosen.proposal.tree,
-        64 * 1024 * 1024,
-      );
-      if (!patch.ok)
-        throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
-          next: "It was rejected for its size.",
-        });
-      return patch.patch;
-    },
+    viewMission,
+    viewPlan,
+    diff,
     async stop(id) {
       if (isMission(id)) {
         await missions.stop(id, "stop");

@@ -27,6 +27,8 @@ export interface Store {
   /** Throws `not-found`. */
   mission(id: string): MissionRecord;
   missions(): MissionRecord[];
+  /** Delegations, plans and missions in the order in which they were accepted, with the line that says so. */
+  accepted(): readonly { seq: number; id: string }[];
   /** Whether the gate is open, and what its canaries came to. */
   gate(): GateState;
   append(event: Event): Promise<Entry>;
@@ -42,6 +44,8 @@ const throughTheGate: ReadonlySet<EventType> = new Set<EventType>([
   "landing.intended",
   "action.intended",
 ]);
+
+const acceptances: ReadonlySet<EventType> = new Set(["delegation.accepted", "plan.accepted", "mission.accepted"]);
 
 /** The refusal of a closed gate. */
 export function gateClosed({ reason, since }: Closed): SallyportError {
@@ -61,7 +65,9 @@ export async function openStore(
   const plans = new Map<string, PlanRecord>();
   const missions = new Map<string, MissionRecord>();
   let gate = openGate;
+  const accepted: { seq: number; id: string }[] = [];
   const follow = (entry: Entry) => {
+    if (acceptances.has(entry.type) && entry.delegation) accepted.push({ seq: entry.seq, id: entry.delegation });
     gate = stepGate(gate, entry);
     apply(durable, entry);
     applyPlan(plans, entry);
@@ -135,6 +141,7 @@ export async function openStore(
       return mission;
     },
     missions: () => [...missions.values()],
+    accepted: () => accepted,
     plans: () => [...plans.values()],
     list: () => [...durable.values()],
     gate: () => gate,

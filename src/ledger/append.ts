@@ -12,6 +12,7 @@ import { type Entry, type Event, events } from "../domain/event.ts";
 import { subjectId } from "../domain/identity.ts";
 import { closingBytes, formLine, type Head, type Sealed } from "./line.ts";
 import { segmentName, syncDirectory } from "./segment.ts";
+import type { Place, Spans } from "./spans.ts";
 
 /** Signs the head of a segment. The signature is base64. */
 export type Sign = (bytes: Uint8Array) => { keyid: string; signature: string };
@@ -73,6 +74,7 @@ export class Appender {
   readonly #now: () => Date;
   readonly #sign: Sign;
   readonly #segmentBytes: number;
+  readonly #spans: Spans | undefined;
   readonly #listeners = new Set<(entry: Entry) => void>();
   #position: Position;
   #file: FileHandle | undefined;
@@ -89,11 +91,13 @@ export class Appender {
     segmentBytes: number;
     position: Position;
     file: FileHandle | undefined;
+    spans?: Spans;
   }) {
     this.#directory = options.directory;
     this.#now = options.now;
     this.#sign = options.sign;
     this.#segmentBytes = options.segmentBytes;
+    this.#spans = options.spans;
     this.#position = options.position;
     this.#file = options.file;
   }
@@ -194,14 +198,15 @@ export class Appender {
     const { segment } = this.#position;
     let { head, bytes, lines } = this.#position;
     const texts: string[] = [];
-    const written: { entry: Entry; done: Waiting["done"] }[] = [];
+    const written: { entry: Entry; place: Place; done: Waiting["done"] }[] = [];
     const add = (sealed: Sealed, done: Waiting["done"]) => {
       const seq = head.seq + 1;
       const { line, hash } = formLine(sealed, seq, head.hash);
       texts.push(`${line}\n`);
+      const offset = bytes;
       bytes += Buffer.byteLength(line) + 1;
       lines += 1;
-      written.push({ entry: JSON.parse(line) as Entry, done });
+      written.push({ entry: JSON.parse(line) as Entry, place: { segment, offset, next: bytes }, done });
       head = { seq, hash };
     };
     for (const { sealed, done } of group) add(sealed, done);
@@ -220,7 +225,8 @@ export class Appender {
     } else {
       this.#position = { head, segment, bytes, lines };
     }
-    for (const { entry, done } of written) {
+    for (const { entry, place, done } of written) {
+      this.#spans?.add(entry, place);
       done?.resolve(entry);
       for (const listener of this.#listeners) this.#tell(listener, entry);
     }

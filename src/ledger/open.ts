@@ -8,6 +8,7 @@ import { Appender, type Position, type Sign } from "./append.ts";
 import { genesis, type Head, readLine } from "./line.ts";
 import { readEntries } from "./read.ts";
 import { listSegments, readLines, type Segment, syncDirectory } from "./segment.ts";
+import { Spans } from "./spans.ts";
 
 /** An open ledger. */
 export interface Ledger {
@@ -46,7 +47,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { directory, segmentBytes = 64 * 1024 ** 2 } = options;
   await prepareDirectory(directory);
   const { position, file, torn } = await findEnd(directory);
-  const appender = new Appender({ ...options, segmentBytes, position, file });
+  // Filled by the first reading of everything, which is how a daemon starts; until then a reading scans.
+  const spans = new Spans();
+  const appender = new Appender({ ...options, segmentBytes, position, file, spans });
   try {
     if (torn) await appender.append({ type: "recovered", data: torn });
   } catch (error) {
@@ -56,7 +59,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   return {
     append: (event) => appender.append(event),
     record: (event) => appender.record(event),
-    read: (range) => readEntries(directory, appender.head(), range),
+    read: (range) => readEntries(directory, appender.head(), { ...range, spans }),
     subscribe: (listener) => appender.subscribe(listener),
     head: () => appender.head(),
     failure: () => appender.failure(),

@@ -94,8 +94,8 @@ export async function* readBatches(
 }
 
 /** The same, line by line. */
-export async function* readLines(path: string, end?: number): AsyncGenerator<RawLine> {
-  for await (const batch of readBatches(path, { end })) yield* batch;
+export async function* readLines(path: string, end?: number, from = 0): AsyncGenerator<RawLine> {
+  for await (const batch of readBatches(path, { from, end })) yield* batch;
 }
 
 /** Makes what a directory lists durable: a file that was synced but not listed is lost with the power. */

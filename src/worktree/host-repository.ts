@@ -28,10 +28,10 @@ export const ownerOf = (repo: { uid: number; gid: number }) => ({ uid: repo.uid,
 const at = (repo: HostRepository): GitOptions => ({ gitDir: repo.headDir, as: ownerOf(repo) });
 
 /**
- * Opens a repository by the path of its top: a checkout, a linked worktree or a bare repository.
+ * Opens a repository by the path of its top: a checkout, a linked worktree or a bare repository. `empty`: it may have no commit yet.
  * Errors: `repository-invalid` where it is missing, no repository, without commits, or without all objects of HEAD.
  */
-export async function openHostRepository(path: string): Promise<HostRepository> {
+export async function openHostRepository(path: string, options: { empty?: boolean } = {}): Promise<HostRepository> {
   const named = await realpath(path).catch((error: unknown) => {
     throw invalid(
       path,
@@ -89,7 +89,7 @@ export async function openHostRepository(path: string): Promise<HostRepository> 
     bare: bare === "true",
     objectFormat,
   };
-  await refuseIncomplete(repo);
+  if (!options.empty) await refuseIncomplete(repo);
   return repo;
 }
 
@@ -201,7 +201,8 @@ export async function readRef(repo: HostRepository, ref: string): Promise<string
   return answer.code === 0 && commit !== "" ? commit : null;
 }
 
-function checkFullRef(ref: string): void {
+/** Refuses what is no full name of a ref, before git sees it. Errors: `ref-invalid`. */
+export function checkFullRef(ref: string): void {
   checkRefText(ref);
   if (!ref.startsWith("refs/") || /[ ~^:?*[\\]|\.\.|@\{|\/\/|\/$|\.$|\.lock(?:\/|$)|\/\./.test(ref)) {
     throw new SallyportError("ref-invalid", `not a full ref name: ${showPath(ref)}`, {

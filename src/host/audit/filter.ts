@@ -28,7 +28,9 @@ export function entryFilter(filter: EntryFilter): (entry: Entry) => boolean {
   const hosts = filter.host && anyGlob(filter.host.map((host) => host.toLowerCase()));
   const secrets = filter.secret && anyGlob(filter.secret);
   const attempts = new Map<string, number>();
-  return (entry) => {
+  return (given) => {
+    // The chain does not say that data has its form.
+    const entry = given.data === null ? ({ ...given, data: {} } as unknown as Entry) : given;
     if (wanted) learnParts(wanted, entry);
     if (filter.attempt !== undefined && entry.type === "sandbox.started") {
       attempts.set(entry.data.sandbox, entry.data.attempt);
@@ -40,7 +42,7 @@ export function entryFilter(filter: EntryFilter): (entry: Entry) => boolean {
     if (filter.until !== undefined && entry.time >= filter.until) return false;
     if (filter.denied && !isDenied(entry)) return false;
     if (hosts && !(entry.type === "request" && hosts(hostOf(entry.data.url)))) return false;
-    if (secrets && !(entry.type === "request" && entry.data.secret !== undefined && secrets(entry.data.secret)))
+    if (secrets && !(entry.type === "request" && typeof entry.data.secret === "string" && secrets(entry.data.secret)))
       return false;
     return filter.attempt === undefined || attemptOf(entry, attempts) === filter.attempt;
   };
@@ -54,9 +56,8 @@ function learnParts(wanted: Set<string>, entry: Entry): void {
   if (!wanted.has(entry.delegation)) return;
   if (entry.type === "mission.accepted") wanted.add(entry.data.plan);
   else if (entry.type === "plan.mended") wanted.add(entry.data.delegation);
-  else if (entry.type === "plan.accepted")
-    for (const id of [...entry.data.briefs.map((brief) => brief.delegation), entry.data.combined.delegation])
-      wanted.add(id);
+  else if (entry.type === "plan.accepted" && Array.isArray(entry.data.briefs))
+    for (const part of [...entry.data.briefs, entry.data.combined]) if (part?.delegation) wanted.add(part.delegation);
 }
 
 function isDenied(entry: Entry): boolean {
@@ -64,14 +65,15 @@ function isDenied(entry: Entry): boolean {
 }
 
 function attemptOf(entry: Entry, attempts: ReadonlyMap<string, number>): number | undefined {
-  const data = entry.data as { attempt?: unknown; sandbox?: unknown; proposal?: { attempt?: unknown } };
+  const data = (entry.data ?? {}) as { attempt?: unknown; sandbox?: unknown; proposal?: { attempt?: unknown } };
   if (typeof data.attempt === "number") return data.attempt;
   if (typeof data.proposal?.attempt === "number") return data.proposal.attempt;
   return typeof data.sandbox === "string" ? attempts.get(data.sandbox) : undefined;
 }
 
 /** The host that a request was for, lower case and without its port; empty where its URL tells none. */
-export function hostOf(url: string): string {
+export function hostOf(url: unknown): string {
+  if (typeof url !== "string") return "";
   try {
     const { hostname } = new URL(url);
     if (hostname !== "") return hostname;
