@@ -1,18 +1,15 @@
 /** `audit export`: one decision as a proof pack, or entries in a format that others read. */
-import { randomBytes } from "node:crypto";
-import { link, open, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { SallyportError } from "../domain/error.ts";
 import type { Entry } from "../domain/event.ts";
 import { visibleJson } from "../domain/visible.ts";
 import { csvHeader, csvRows } from "../host/audit/csv.ts";
 import { entryFilter } from "../host/audit/filter.ts";
 import { ocsfEvents } from "../host/audit/ocsf.ts";
-import { syncDirectory } from "../ledger/segment.ts";
 import type { CheckedLine } from "../ledger/verify.ts";
 import { brokenLedger, durableHead, type FilterFlags, filterOf, readVerified } from "./audit-ledger.ts";
 import { emit } from "./audit-read.ts";
 import { done, type Globals, print, say } from "./context.ts";
+import { newFile } from "./new-file.ts";
 
 interface Format {
   head?: () => string;
@@ -95,34 +92,4 @@ async function exportEntries(
   if (json) print({ file: out, entries: count, verified });
   else say(`${out}: ${count} entries, of a ledger that is verified up to ${verified.seq}:${verified.hash}`);
   return done;
-}
-
-/** A new file, 0600, that has its name only when it is whole. What is there already is not written over. */
-async function newFile(path: string) {
-  const fresh = join(dirname(path), `.sallyport-export.${randomBytes(8).toString("hex")}`);
-  const refused = (cause: unknown) =>
-    new SallyportError("usage", `${path} cannot be written: ${(cause as NodeJS.ErrnoException).code ?? cause}`, {
-      next: "Name a file that does not exist yet, in a directory that does.",
-      cause,
-    });
-  const handle = await open(fresh, "wx", 0o600).catch((cause: unknown) => {
-    throw refused(cause);
-  });
-  const drop = async () => {
-    await handle.close().catch(() => {});
-    await rm(fresh, { force: true });
-  };
-  return {
-    write: async (text: string | Uint8Array) => void (await handle.writeFile(text)),
-    async keep() {
-      await handle.sync();
-      // A link, not a rename: it does not take the place of what is there.
-      await link(fresh, path).catch((cause: unknown) => {
-        throw refused(cause);
-      });
-      await drop();
-      await syncDirectory(dirname(path));
-    },
-    drop,
-  };
 }

@@ -1,7 +1,8 @@
-/** `sallyport audit verify|export|show|tail`: reads the ledger's files itself, so it needs no daemon and trusts none. */
+/** `sallyport audit verify|export|report|show|tail`: reads the ledger's files itself, so it needs no daemon and trusts none. */
 import type { Command } from "commander";
 import { exported } from "./audit-export.ts";
 import { show, tail } from "./audit-read.ts";
+import { report } from "./audit-report.ts";
 import { verify } from "./audit-verify.ts";
 import { action, command } from "./context.ts";
 
@@ -55,6 +56,19 @@ export function auditCommand(): Command {
         .option("--format <format>", "proof (needs an id), ndjson, csv, ocsf (1.8.0)", "proof")
         .option("--out <file>", "where to, a new file (default: standard output)")
         .action(action(exported)),
+    )
+    .addCommand(
+      command(
+        "report",
+        "Answer an auditor's five questions: what it did and tried, who let it land, is the log whole, the cost.",
+        ["sallyport audit report d-abcdefgh23456722", "sallyport audit report --since 24h --html report.html"],
+      )
+        .argument("[id]", "a delegation, or a plan or mission with all its parts")
+        .option("--since <time>", "every delegation that was at work from this time on")
+        .option("--until <time>", "before this time")
+        .option("--html <file>", "one self-contained page, a new file")
+        .option("--anchor <head>", "heads that were kept outside: as for `audit verify`", listed)
+        .action(action(report)),
     )
     .addCommand(
       filters(
