@@ -10,6 +10,7 @@ import { timeOf, verifyWith } from "./audit-ledger.ts";
 import { done, type Globals, print, say, table } from "./context.ts";
 import { describeCost } from "./cost.ts";
 import { newFile } from "./new-file.ts";
+import type { Line } from "./terminal.ts";
 
 export interface ReportFlags {
   since?: string;
@@ -82,7 +83,7 @@ function faultsOf({ faults }: AuditReport): string[] {
   return faults.map(({ id, seq, problem }) => `FAULT  ${id} at line ${seq}: ${visibleLine(problem)}`);
 }
 
-function describe(made: AuditReport): string[] {
+function describe(made: AuditReport): Line[] {
   const { verification, pages, found } = made;
   return [
     `Audit report: ${made.asked}; made ${made.made} by Sallyport ${made.version}`,
@@ -102,7 +103,7 @@ function describe(made: AuditReport): string[] {
   ];
 }
 
-function describePage(page: DelegationPage): string[] {
+function describePage(page: DelegationPage): Line[] {
   const { summary, budget } = page;
   const cost = describeCost({ tiers: budget.tiers, total: budget.total } as Parameters<typeof describeCost>[0]);
   return [
