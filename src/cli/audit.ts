@@ -49,7 +49,7 @@ export function auditCommand(): Command {
         command("export", "Write one decision as a signed proof pack, or entries as ndjson, csv or ocsf.", [
           "sallyport audit export d-abcdefgh23456722 --out proof.json",
           "sallyport audit export --format csv --denied --since 24h --out denied.csv",
-          "sallyport audit export --format ocsf --type request | curl --data-binary @- https://siem.example/",
+          "sallyport audit export --format ocsf --type request | gzip > requests.gz",
         ]),
       )
         .argument("[id]", "a delegation, or a plan or mission with all its parts")

@@ -1,11 +1,10 @@
 /** Ids as people type them: whole, or as many letters as name one thing. */
 import { SallyportError } from "../domain/error.ts";
 import { subjectId } from "../domain/identity.ts";
-import type { Summaries } from "../domain/page.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { nearest } from "../policy/issues.ts";
-import { call } from "./client.ts";
 import type { Globals } from "./context.ts";
+import { summariesOf } from "./summaries.ts";
 
 /** How many ids an error names. */
 const named = 5;
@@ -17,8 +16,7 @@ export async function wholeId(state: StateDirectory, text: string): Promise<stri
     throw new SallyportError("usage", `${JSON.stringify(text)} is no id`, {
       next: "An id is such as d-abcdefgh23456722, or its first letters: `sallyport list` shows them.",
     });
-  const query = new URLSearchParams({ q: text, limit: "200" });
-  const { summaries } = await call<Summaries>(state, "GET", `/v1/summaries?${query}`);
+  const { summaries } = await summariesOf(state, { q: text }, 200);
   const ids = summaries.map(({ id }) => id).filter((id) => id.startsWith(text));
   if (ids.length === 1) return ids[0] ?? text;
   if (ids.length > 1)
@@ -29,7 +27,7 @@ export async function wholeId(state: StateDirectory, text: string): Promise<stri
         next: "Write more of it.",
       },
     );
-  const recent = await call<Summaries>(state, "GET", "/v1/summaries?limit=200");
+  const recent = await summariesOf(state, {}, 200);
   const meant = nearest(
     text,
     recent.summaries.map(({ id }) => id.slice(0, text.length)),

@@ -2,12 +2,12 @@
 import type { Command } from "commander";
 import { type Delegation, states } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
-import type { Summaries, Summary } from "../domain/page.ts";
-import type { StateDirectory } from "../host/state-directory.ts";
+import type { Summary } from "../domain/page.ts";
 import { nearest } from "../policy/issues.ts";
 import { call, listAll } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 import { stateStyle } from "./state-style.ts";
+import { summariesOf } from "./summaries.ts";
 import { type Cell, type Column, fitTable } from "./table.ts";
 import { showTime } from "./when.ts";
 
@@ -19,9 +19,8 @@ interface Options {
   all?: boolean;
 }
 
-/** How many are shown where nobody says; the route's own limit for one page. */
+/** How many a terminal is shown where nobody says. */
 const usual = 20;
-const pageSize = 200;
 
 const columns: readonly Column[] = [
   { title: "ID" },
@@ -31,24 +30,6 @@ const columns: readonly Column[] = [
   { title: "ACCEPTED", gives: 1 },
   { title: "TITLE", gives: 4, least: 12 },
 ];
-
-/** Rows of the list, newest first, as few or as many as are wanted. */
-export async function summariesOf(
-  state: StateDirectory,
-  filter: Readonly<Record<string, string>>,
-  most: number,
-): Promise<Summaries> {
-  const found: Summary[] = [];
-  let before: string | undefined;
-  for (;;) {
-    const limit = String(Math.min(pageSize, most - found.length));
-    const query = new URLSearchParams({ ...filter, limit, ...(before ? { before } : {}) });
-    const page = await call<Summaries>(state, "GET", `/v1/summaries?${query}`);
-    found.push(...page.summaries);
-    before = page.next;
-    if (before === undefined || found.length >= most) return { ...page, summaries: found };
-  }
-}
 
 function checkStates(text: string): string[] {
   const wanted = text.split(",").map((one) => one.trim());
@@ -85,7 +66,7 @@ async function list({ state, json }: Globals, options: Options): Promise<number>
     return done;
   }
   const filter = {
-    kind: "delegation",
+    kind: "delegation" as const,
     ...(wanted ? { state: wanted.join(",") } : {}),
     ...(options.executor ? { executor: options.executor } : {}),
   };
