@@ -9,6 +9,7 @@ import { daemonCommand } from "./daemon.ts";
 import { decideCommands } from "./decide.ts";
 import { delegateCommand } from "./delegate.ts";
 import { doctorCommand } from "./doctor.ts";
+import { drainCommand } from "./drain.ts";
 import { executorsCommand } from "./executors.ts";
 import { gateCommand } from "./gate.ts";
 import { imageCommand } from "./image.ts";
@@ -28,6 +29,7 @@ for (const group of [
   doctorCommand(),
   configCommand(),
   daemonCommand(),
+  drainCommand(),
   imageCommand(),
   policyCommand(),
   delegateCommand(),

@@ -46,6 +46,8 @@ export const errorCodes = {
   "gate-closed": exitCode.refused,
   "plan-member": exitCode.refused,
   "queue-full": exitCode.refused,
+  "host-draining": exitCode.refused,
+  "state-newer": exitCode.refused,
   "ledger-broken": exitCode.rejected,
   // the host's own failures
   "engine-failed": exitCode.failed,

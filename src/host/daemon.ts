@@ -25,6 +25,7 @@ import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
 import { openCalibration } from "./calibration.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
+import { openDrain } from "./drain.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
 import { openLandings } from "./landings.ts";
@@ -32,11 +33,14 @@ import { openLanes } from "./lanes.ts";
 import type { HostLog } from "./log.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
+import { addOperationRoutes } from "./operations-api.ts";
 import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
+import { openServiceManager } from "./service-manager.ts";
 import { startGuard } from "./start-guard.ts";
 import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
+import { checkStateFormat } from "./state-format.ts";
 import { lockState } from "./state-lock.ts";
 import { openStore, type Store } from "./store.ts";
 import { version } from "./version.ts";
@@ -70,6 +74,7 @@ export async function startDaemon(state: StateDirectory, hostLog: HostLog): Prom
   const release = await lockState(state);
   const undo: (() => Promise<void>)[] = [release];
   try {
+    await checkStateFormat(state);
     return await bringUp(state, config, hostLog, undo, release);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
@@ -85,6 +90,8 @@ async function bringUp(
   release: () => Promise<void>,
 ): Promise<RunningDaemon> {
   const { log } = hostLog;
+  // Before anything else is started: what comes after cannot speak for the daemon.
+  const manager = openServiceManager(log);
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
   // Before anything else is started: what comes after inherits no secret.
   const keeper = await startKeeper((reason) => {
@@ -257,17 +264,30 @@ async function bringUp(
   await plans.advanceAll();
   await missions.advanceAll();
 
+  const drain = openDrain({
+    lanes,
+    busy: () => landings.status().flatMap(({ id }) => id),
+    end: (reason) => void stop(reason),
+    log,
+  });
   const app = buildApi(host);
-  await takeSocket(state.socket);
-  // From its first moment nobody else can open it: a chmod alone would come after the listen.
-  const mask = process.umask(0o177);
-  await app.listen({ path: state.socket }).finally(() => process.umask(mask));
-  await chmod(state.socket, 0o600);
+  addOperationRoutes(app, { drain, lanes });
+  await app.ready();
+  if (!(await manager.listen(app.server, state.socket))) {
+    await takeSocket(state.socket);
+    // From its first moment nobody else can open it: a chmod alone would come after the listen.
+    const mask = process.umask(0o177);
+    await app.listen({ path: state.socket }).finally(() => process.umask(mask));
+    await chmod(state.socket, 0o600);
+  }
   undo.length = 0;
+  await manager.tell("READY=1", `STATUS=Sallyport ${version}`);
   log.info({ socket: state.socket, instance, keyid: key.keyid }, "daemon is up");
 
   async function shutDown(reason: string): Promise<void> {
     log.info({ reason }, "daemon is ending");
+    await manager.tell("STOPPING=1", `STATUS=${reason}`);
+    manager.close();
     await app.close().catch(() => {});
     calibration.end();
     missions.close();
@@ -288,7 +308,14 @@ async function bringUp(
     await hostLog.written();
     ended.resolve(reason);
   }
-  return { socket: state.socket, stop, ended: ended.promise };
+  const stopInTime = async (reason: string) => {
+    if (config.drain > 0 && !stopping) {
+      await manager.tell(`STATUS=draining: ${reason}`);
+      await drain.begin(config.drain);
+    }
+    await stop(reason);
+  };
+  return { socket: state.socket, stop: stopInTime, ended: ended.promise };
 }
 
 function loopTools(

@@ -1,0 +1,29 @@
+/** The API's routes for operations: they are the operator's alone. */
+import type { FastifyInstance } from "fastify";
+import { type DrainAnswer, drainBody } from "../domain/operations.ts";
+import type { Drain } from "./drain.ts";
+import type { Lanes } from "./lanes.ts";
+import { parseRequest } from "./parse-request.ts";
+
+export interface Operations {
+  drain: Drain;
+  lanes: Pick<Lanes, "status">;
+}
+
+/** What may still be asked of a daemon that is ending. */
+const whileDraining = /\/(?:drain|stop|discard)$/;
+
+/** Adds the routes to an API. */
+export function addOperationRoutes(app: FastifyInstance, { drain, lanes }: Operations): void {
+  const operator = { config: { roles: ["operator"] as const } };
+  app.addHook("onRequest", async (request) => {
+    if (request.method === "POST" && !whileDraining.test(request.routeOptions.url ?? "")) drain.refuse();
+  });
+  app.post("/v1/drain", operator, async (request, reply): Promise<DrainAnswer> => {
+    const { seconds } = parseRequest(drainBody, request.body ?? {});
+    drain.thenEnd(seconds * 1000);
+    const { running, waiting } = lanes.status();
+    reply.status(202);
+    return { draining: true, running, waiting: waiting.length };
+  });
+}
