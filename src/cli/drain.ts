@@ -1,7 +1,7 @@
 /** `sallyport drain`: ends the daemon without cutting what runs. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { asSallyportError, SallyportError } from "../domain/error.ts";
+import { SallyportError } from "../domain/error.ts";
 import type { DrainAnswer } from "../domain/operations.ts";
 import { call } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
@@ -22,22 +22,22 @@ function secondsOf(text: string): number {
   return Number(found[1]) * factor;
 }
 
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 async function drain({ state, json }: Globals, options: DrainOptions): Promise<number> {
   const seconds = options.now ? 0 : options.within === undefined ? undefined : secondsOf(options.within);
+  const { pid } = await call<{ pid: number }>(state, "GET", "/v1/status");
   const answer = await call<DrainAnswer>(state, "POST", "/v1/drain", seconds === undefined ? {} : { seconds });
   if (!json) say(`draining: ${answer.running.length} running, ${answer.waiting} waiting for the next start`);
-  let last = answer.running.length;
-  for (;;) {
-    try {
-      const { running } = await call<{ running: string[] }>(state, "GET", "/v1/status");
-      if (!json && running.length !== last) say(`${running.length} running`);
-      last = running.length;
-    } catch (error) {
-      if (asSallyportError(error).code !== "host-unreachable") throw error;
-      break;
-    }
-    await sleep(200);
-  }
+  // By its process, not by its socket: under socket activation a question to that would start the next daemon.
+  while (isThere(pid)) await sleep(200);
   if (json) print({ ended: true, waiting: answer.waiting });
   else say("the daemon has ended");
   return done;

@@ -95,6 +95,8 @@ export interface HostOptions {
   harnesses?: string;
   /** How the gate is calibrated; left out: not at all. */
   calibration?: { rate?: number; window?: number; canaries?: string[] };
+  /** More keys of the configuration. */
+  config?: Record<string, unknown>;
   /** The program to run; left out: the checkout's. */
   program?: string;
   /** What `run` may start and name; left out: nothing. */
@@ -155,6 +157,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     queue: options.queue ?? 100,
     // A test that counts sandboxes draws no canary by chance.
     calibration: { rate: 0, ...options.calibration },
+    ...options.config,
     planners: {
       default: {
         repositories: [`${directory}/r/**`],
