@@ -38,6 +38,7 @@ const libraryHomes = {
   "fast-xml-parser": "gate",
   fastify: "host",
   pino: "host",
+  "prom-client": "host",
   commander: "cli",
 };
 

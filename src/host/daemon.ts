@@ -31,6 +31,7 @@ import { forgetSources } from "./keeper-environment.ts";
 import { openLandings } from "./landings.ts";
 import { openLanes } from "./lanes.ts";
 import type { HostLog } from "./log.ts";
+import { listenForMetrics, openMetrics } from "./metrics.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
 import { addOperationRoutes } from "./operations-api.ts";
@@ -101,13 +102,16 @@ async function bringUp(
   undo.push(() => keeper.stop());
   await forgetSources(policyDirectories(config, state));
   const docker = await connectEngine();
-  const engine = dockerEngine(docker);
+  const metrics = openMetrics();
+  const engine = metrics.engine(dockerEngine(docker));
   const key = await loadHostKey(state.keys);
-  const ledger = await openLedger({
-    directory: state.ledger,
-    now: () => new Date(),
-    sign: (bytes) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") }),
-  });
+  const ledger = metrics.ledger(
+    await openLedger({
+      directory: state.ledger,
+      now: () => new Date(),
+      sign: (bytes) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") }),
+    }),
+  );
   undo.push(() => ledger.close());
   const ended = Promise.withResolvers<string>();
   let stopping: Promise<void> | undefined;
@@ -187,6 +191,7 @@ async function bringUp(
     await secrets.restore().catch((error: unknown) => log.error({ err: error }, "secrets are not held again"));
     next.resolve(gateway);
     next = Promise.withResolvers<Gateway>();
+    metrics.gatewayStarted();
     log.info({ gateway: gateway.pid }, "gateway is up");
   };
   await openGateway();
@@ -271,7 +276,10 @@ async function bringUp(
     log,
   });
   const app = buildApi(host);
-  addOperationRoutes(app, { drain, lanes });
+  metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window });
+  addOperationRoutes(app, { drain, lanes, metrics });
+  const scraped = config.metrics && (await listenForMetrics(metrics, config.metrics, log));
+  undo.push(async () => void scraped?.close());
   await app.ready();
   if (!(await manager.listen(app.server, state.socket))) {
     await takeSocket(state.socket);
@@ -288,6 +296,7 @@ async function bringUp(
     log.info({ reason }, "daemon is ending");
     await manager.tell("STOPPING=1", `STATUS=${reason}`);
     manager.close();
+    scraped?.close();
     await app.close().catch(() => {});
     calibration.end();
     missions.close();

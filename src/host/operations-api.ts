@@ -3,21 +3,28 @@ import type { FastifyInstance } from "fastify";
 import { type DrainAnswer, drainBody } from "../domain/operations.ts";
 import type { Drain } from "./drain.ts";
 import type { Lanes } from "./lanes.ts";
+import type { Metrics } from "./metrics.ts";
 import { parseRequest } from "./parse-request.ts";
 
 export interface Operations {
   drain: Drain;
   lanes: Pick<Lanes, "status">;
+  metrics: Pick<Metrics, "text">;
 }
 
 /** What may still be asked of a daemon that is ending. */
 const whileDraining = /\/(?:drain|stop|discard)$/;
 
 /** Adds the routes to an API. */
-export function addOperationRoutes(app: FastifyInstance, { drain, lanes }: Operations): void {
+export function addOperationRoutes(app: FastifyInstance, { drain, lanes, metrics }: Operations): void {
+  const readers = { roles: ["operator", "auditor"] as const };
   const operator = { config: { roles: ["operator"] as const } };
   app.addHook("onRequest", async (request) => {
     if (request.method === "POST" && !whileDraining.test(request.routeOptions.url ?? "")) drain.refuse();
+  });
+  app.get("/v1/metrics", { config: readers }, async (_request, reply) => {
+    const { type, body } = await metrics.text();
+    return reply.type(type).send(body);
   });
   app.post("/v1/drain", operator, async (request, reply): Promise<DrainAnswer> => {
     const { seconds } = parseRequest(drainBody, request.body ?? {});
