@@ -41,6 +41,7 @@ const libraryHomes = {
   "fastify-type-provider-zod": "host",
   "csv-stringify": "host",
   pino: "host",
+  "prom-client": "host",
   commander: "cli",
   preact: "console",
   "preact-render-to-string": "console",

@@ -4,7 +4,7 @@ import { type Delegation, states } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Summary } from "../domain/page.ts";
 import { nearest } from "../policy/issues.ts";
-import { call, listAll } from "./client.ts";
+import { listAll } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 import { stateStyle } from "./state-style.ts";
 import { summariesOf } from "./summaries.ts";

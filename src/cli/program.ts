@@ -9,6 +9,7 @@ import { daemonCommand } from "./daemon.ts";
 import { decideCommands } from "./decide.ts";
 import { delegateCommand } from "./delegate.ts";
 import { doctorCommand } from "./doctor.ts";
+import { drainCommand } from "./drain.ts";
 import { executorsCommand } from "./executors.ts";
 import { gateCommand } from "./gate.ts";
 import { imageCommand } from "./image.ts";
@@ -23,7 +24,7 @@ const groups: readonly [heading: string, names: readonly string[]][] = [
   ["Delegate and look:", ["delegate", "plan", "run", "mcp", "list", "show", "diff", "log", "stop", "executors"]],
   ["Land:", ["land", "verify", "act", "discard"]],
   ["Audit:", ["audit", "console"]],
-  ["Operate:", ["doctor", "config", "daemon", "image", "gate"]],
+  ["Operate:", ["doctor", "config", "daemon", "drain", "image", "gate"]],
   ["Write policies:", ["policy"]],
 ];
 
@@ -44,7 +45,7 @@ export function buildProgram(): Command {
     executorsCommand(),
     ...decideCommands(),
     ...[auditCommand(), consoleCommand()],
-    ...[doctorCommand(), configCommand(), daemonCommand(), imageCommand(), gateCommand()],
+    ...[doctorCommand(), configCommand(), daemonCommand(), drainCommand(), imageCommand(), gateCommand()],
     policyCommand(),
   ];
   for (const [heading, names] of groups)

@@ -50,6 +50,8 @@ export const errorCodes = {
   "role-refused": exitCode.refused,
   "token-refused": exitCode.refused,
   "rate-limited": exitCode.refused,
+  "host-draining": exitCode.refused,
+  "state-newer": exitCode.refused,
   "ledger-broken": exitCode.rejected,
   // the host's own failures
   "engine-failed": exitCode.failed,

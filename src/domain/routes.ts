@@ -44,6 +44,7 @@ import {
   waitQuery,
 } from "./api.ts";
 import type { CallerRole } from "./caller.ts";
+import { drainAnswer, drainBody } from "./operations.ts";
 import {
   chainQuery,
   chainStatus,
@@ -61,6 +62,11 @@ import {
 export const streams = {
   patch: { type: "text/x-diff", what: "The patch.", schema: z.string() },
   lines: { type: "application/x-ndjson", what: "Lines of the ledger, one JSON object each.", schema: z.string() },
+  figures: {
+    type: "text/plain; version=0.0.4",
+    what: "Figures in the Prometheus text format.",
+    schema: z.string(),
+  },
   events: {
     type: "text/event-stream",
     what: "Server-sent events: `id` is a line's seq, `data` the line.",
@@ -75,7 +81,7 @@ export interface RouteShape {
   query?: z.ZodType;
   body?: z.ZodType;
   answer: z.ZodType | keyof typeof streams;
-  status?: 201;
+  status?: 201 | 202;
 }
 
 const everybody = ["operator", "planner", "auditor"] as const;
@@ -338,6 +344,14 @@ export const routes = {
   },
   "POST /v1/gate/open": { what: "Opens the gate.", roles: operator, body: gateBody, answer: openAnswer },
   "POST /v1/gate/close": { what: "Closes the gate.", roles: operator, body: gateBody, answer: openAnswer },
+  "GET /v1/metrics": { what: "Figures for Prometheus.", roles: watchers, answer: "figures" },
+  "POST /v1/drain": {
+    what: "Takes nothing new, lets what runs end, and ends the daemon.",
+    roles: operator,
+    body: drainBody,
+    answer: drainAnswer,
+    status: 202,
+  },
 } as const satisfies Record<string, RouteShape>;
 
 export type Routes = typeof routes;

@@ -28,20 +28,25 @@ import { openCalibration } from "./calibration.ts";
 import { openCallers } from "./callers.ts";
 import { watchChain } from "./chain-status.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
+import { openDrain } from "./drain.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
 import { openLandings } from "./landings.ts";
 import { openLanes } from "./lanes.ts";
 import { checkListeners, openListeners } from "./listeners.ts";
 import type { HostLog } from "./log.ts";
+import { listenForMetrics, openMetrics } from "./metrics.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
+import { addOperationRoutes } from "./operations-api.ts";
 import { openPages } from "./pages.ts";
 import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
+import { openServiceManager } from "./service-manager.ts";
 import { startGuard } from "./start-guard.ts";
 import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
+import { checkStateFormat } from "./state-format.ts";
 import { lockState } from "./state-lock.ts";
 import { openStore, type Store } from "./store.ts";
 import { version } from "./version.ts";
@@ -72,6 +77,7 @@ export async function startDaemon(state: StateDirectory, hostLog: HostLog): Prom
   const release = await lockState(state);
   const undo: (() => Promise<void>)[] = [release];
   try {
+    await checkStateFormat(state);
     await checkListeners(config, state);
     return await bringUp(state, config, hostLog, undo, release);
   } catch (error) {
@@ -88,6 +94,8 @@ async function bringUp(
   release: () => Promise<void>,
 ): Promise<RunningDaemon> {
   const { log } = hostLog;
+  // Before anything else is started: what comes after cannot speak for the daemon.
+  const manager = openServiceManager(log);
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
   const lanesDirectory = join(state.lanes, instance);
   // Before anything else is started: what comes after inherits no secret.
@@ -98,11 +106,12 @@ async function bringUp(
   undo.push(() => keeper.stop());
   await forgetSources(policyDirectories(config, state));
   const docker = await connectEngine();
+  const metrics = openMetrics();
   // With the lanes: what a killed daemon leaves there is swept at the next start.
-  const engine = dockerEngine(docker, undefined, join(lanesDirectory, "accounts"));
+  const engine = metrics.engine(dockerEngine(docker, undefined, join(lanesDirectory, "accounts")));
   const key = await loadHostKey(state.keys);
   const sign = (bytes: Uint8Array) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") });
-  const ledger = await openLedger({ directory: state.ledger, now: () => new Date(), sign });
+  const ledger = metrics.ledger(await openLedger({ directory: state.ledger, now: () => new Date(), sign }));
   undo.push(() => ledger.close());
   const ended = Promise.withResolvers<string>();
   let stopping: Promise<void> | undefined;
@@ -183,6 +192,7 @@ async function bringUp(
     await secrets.restore().catch((error: unknown) => log.error({ err: error }, "secrets are not held again"));
     next.resolve(gateway);
     next = Promise.withResolvers<Gateway>();
+    metrics.gatewayStarted();
     log.info({ gateway: gateway.pid }, "gateway is up");
   };
   await openGateway();
@@ -272,17 +282,31 @@ async function bringUp(
   await plans.advanceAll();
   await missions.advanceAll();
 
+  const drain = openDrain({
+    lanes,
+    busy: () => landings.status().flatMap(({ id }) => id),
+    end: (reason) => void stop(reason),
+    log,
+  });
   const callers = openCallers();
   const app = await buildApi(host, callers);
-  const listeners = await openListeners(app, callers, state, config, log).catch(async (error: unknown) => {
+  metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window });
+  addOperationRoutes(app, { drain, lanes, metrics });
+  const scraped = config.metrics && (await listenForMetrics(metrics, config.metrics, log));
+  undo.push(async () => void scraped?.close());
+  const listeners = await openListeners(app, callers, state, config, { log, manager }).catch(async (error: unknown) => {
     await app.close().catch(() => {});
     throw error;
   });
   undo.length = 0;
+  await manager.tell("READY=1", `STATUS=Sallyport ${version}`);
   log.info({ socket: state.socket, instance, keyid: key.keyid }, "daemon is up");
 
   async function shutDown(reason: string): Promise<void> {
     log.info({ reason }, "daemon is ending");
+    await manager.tell("STOPPING=1", `STATUS=${reason}`);
+    manager.close();
+    scraped?.close();
     await listeners.close();
     await app.close().catch(() => {});
     calibration.end();
@@ -306,7 +330,14 @@ async function bringUp(
     await hostLog.written();
     ended.resolve(reason);
   }
-  return { socket: state.socket, stop, ended: ended.promise };
+  const stopInTime = async (reason: string) => {
+    if (config.drain > 0 && !stopping) {
+      await manager.tell(`STATUS=draining: ${reason}`);
+      await drain.begin(config.drain);
+    }
+    await stop(reason);
+  };
+  return { socket: state.socket, stop: stopInTime, ended: ended.promise };
 }
 
 function loopTools(

@@ -17,6 +17,8 @@ export interface Lanes {
   stop(id: string, reason: StopReason): Promise<boolean>;
   /** Resolves when no lane runs it. */
   rested(id: string): Promise<void>;
+  /** Begins nothing more; what runs goes on, and what comes waits. */
+  pause(): void;
   /** Ends all and takes no more. */
   drain(): Promise<void>;
   status(): { lanes: number; running: string[]; waiting: string[] };
@@ -32,6 +34,7 @@ export function openLanes(options: {
   const running = new Map<string, { lane: number; abort: AbortController; done: Promise<void> }>();
   const free = Array.from({ length: options.lanes }, (_, lane) => lane);
   let draining = false;
+  let paused = false;
   /** By the delegation that lends: whether a canary is on its lane now. */
   const lent = new Map<string, Promise<void> | undefined>();
 
@@ -57,7 +60,7 @@ export function openLanes(options: {
   };
 
   const next = () => {
-    if (draining || waiting.length === 0) return;
+    if (draining || paused || waiting.length === 0) return;
     if (free.length === 0) return nextOnLent();
     const lane = free.shift() ?? 0;
     const id = waiting.shift() ?? "";
@@ -107,6 +110,9 @@ export function openLanes(options: {
       return entry !== undefined;
     },
     rested: async (id) => running.get(id)?.done,
+    pause() {
+      paused = true;
+    },
     async drain() {
       draining = true;
       waiting.length = 0;

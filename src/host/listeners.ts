@@ -7,6 +7,7 @@ import { SallyportError } from "../domain/error.ts";
 import type { SocketConfig } from "../domain/listen.ts";
 import { type Callers, identifyBySocket } from "./callers.ts";
 import type { Log } from "./log.ts";
+import type { ServiceManager } from "./service-manager.ts";
 import { accountNumber, checkPath, listenOn } from "./socket-file.ts";
 import type { StateDirectory } from "./state-directory.ts";
 
@@ -21,7 +22,7 @@ export async function openListeners(
   callers: Callers,
   state: StateDirectory,
   config: HostConfig,
-  log: Log,
+  { log, manager }: { log: Log; manager: Pick<ServiceManager, "listen"> },
 ): Promise<Listeners> {
   await app.ready();
   const open: Server[] = [];
@@ -49,7 +50,7 @@ export async function openListeners(
     }
     // Last: whoever waits for the daemon's own socket finds the others open.
     const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, mode: 0o600 };
-    await listenOn(operator, state.socket, own);
+    if (!(await manager.listen(operator, state.socket))) await listenOn(operator, state.socket, own);
   } catch (error) {
     await close();
     throw error;

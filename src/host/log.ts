@@ -16,10 +16,24 @@ export interface HostLog {
   unmasked(): void;
   /** Resolves when every line so far is written. */
   written(): Promise<void>;
+  /** Opens the log's file again, after it was moved away; nothing where it goes to standard error. */
+  reopen(): void;
+}
+
+/** Where lines go: standard error, or a file that is appended to, 0600. */
+export function logSink(file: string | undefined): LogSink {
+  return file
+    ? pino.destination({ dest: file, append: true, mkdir: true, mode: 0o600, sync: true })
+    : pino.destination({ dest: 2, sync: true });
+}
+
+export interface LogSink {
+  write(line: string): void;
+  reopen?(): void;
 }
 
 /** JSON lines; `SALLYPORT_LOG` sets the level (trace … fatal, silent). */
-export function openLog(sink: { write(line: string): void } = pino.destination({ dest: 2, sync: true })): HostLog {
+export function openLog(sink: LogSink = logSink(undefined)): HostLog {
   let secrets: Pick<HouseSecrets, "known" | "mask"> | undefined;
   let ended = false;
   let waiting = 0;
@@ -56,6 +70,7 @@ export function openLog(sink: { write(line: string): void } = pino.destination({
       ended = true;
     },
     written: () => last,
+    reopen: () => sink.reopen?.(),
   };
 }
 

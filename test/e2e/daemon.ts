@@ -95,14 +95,14 @@ export interface HostOptions {
   harnesses?: string;
   /** How the gate is calibrated; left out: not at all. */
   calibration?: { rate?: number; window?: number; canaries?: string[] };
+  /** More keys of the configuration. */
+  config?: Record<string, unknown> | ((directory: string) => object);
   /** The program to run; left out: the checkout's. */
   program?: string;
   /** What `run` may start and name; left out: nothing. */
   missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
   /** More planners, by name; `repositories` are named by `directory`. */
   planners?: (directory: string) => Record<string, object>;
-  /** More of the configuration. */
-  config?: (directory: string) => object;
 }
 
 /** What almost every test starts. */
@@ -167,7 +167,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
       },
       ...options.planners?.(directory),
     },
-    ...options.config?.(directory),
+    ...(typeof options.config === "function" ? options.config(directory) : options.config),
   };
   writeFileSync(join(state, "config.yaml"), JSON.stringify(config));
   for (const [name, policy] of Object.entries({ quick, ...options.policies })) {

@@ -1,0 +1,28 @@
+/** The API's routes for operations. */
+import type { FastifyInstance } from "fastify";
+import type { Drain } from "./drain.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Metrics } from "./metrics.ts";
+import { serveRoute } from "./serve-route.ts";
+
+export interface Operations {
+  drain: Drain;
+  lanes: Pick<Lanes, "status">;
+  metrics: Pick<Metrics, "text">;
+}
+
+/** What may still be asked of a daemon that is ending. */
+const whileDraining = /\/(?:drain|stop|discard)$/;
+
+/** Adds the routes to an API. */
+export function addOperationRoutes(app: FastifyInstance, { drain, lanes, metrics }: Operations): void {
+  app.addHook("onRequest", async (request) => {
+    if (request.method === "POST" && !whileDraining.test(request.routeOptions.url ?? "")) drain.refuse();
+  });
+  serveRoute(app, "GET /v1/metrics", async () => (await metrics.text()).body);
+  serveRoute(app, "POST /v1/drain", async ({ body }) => {
+    drain.thenEnd(body.seconds * 1000);
+    const { running, waiting } = lanes.status();
+    return { draining: true as const, running: [...running], waiting: waiting.length };
+  });
+}
