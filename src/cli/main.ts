@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { exitCode } from "../domain/error.ts";
 import { version } from "../host/version.ts";
+import { apiCommand } from "./api.ts";
 import { auditCommand } from "./audit.ts";
 import { command, explain } from "./context.ts";
 import { daemonCommand } from "./daemon.ts";
@@ -16,6 +17,7 @@ import { mcpCommand } from "./mcp.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
 import { runCommand } from "./run.ts";
+import { tokenCommand } from "./token.ts";
 
 const program = command("sallyport", "A sandbox-first host for harnesses that hire other harnesses.", [
   "sallyport doctor",
@@ -36,6 +38,8 @@ for (const group of [
   executorsCommand(),
   gateCommand(),
   mcpCommand(),
+  apiCommand(),
+  tokenCommand(),
   auditCommand(),
 ]) {
   program.addCommand(group);
