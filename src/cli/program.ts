@@ -1,6 +1,7 @@
 /** The command line as a tree: one file a command group, put together and grouped here. Nothing is run. */
 import type { Command } from "commander";
 import { version } from "../host/version.ts";
+import { apiCommand } from "./api.ts";
 import { auditCommand } from "./audit.ts";
 import { configCommand } from "./config.ts";
 import { consoleCommand } from "./console.ts";
@@ -18,13 +19,14 @@ import { mcpCommand } from "./mcp.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
 import { runCommand } from "./run.ts";
+import { tokenCommand } from "./token.ts";
 
 /** What the help puts together. What is in no group is the operator's. */
 const groups: readonly [heading: string, names: readonly string[]][] = [
   ["Delegate and look:", ["delegate", "plan", "run", "mcp", "list", "show", "diff", "log", "stop", "executors"]],
   ["Land:", ["land", "verify", "act", "discard"]],
   ["Audit:", ["audit", "console"]],
-  ["Operate:", ["doctor", "config", "daemon", "drain", "image", "gate"]],
+  ["Operate:", ["doctor", "config", "daemon", "drain", "token", "api", "image", "gate"]],
   ["Write policies:", ["policy"]],
 ];
 
@@ -45,7 +47,16 @@ export function buildProgram(): Command {
     executorsCommand(),
     ...decideCommands(),
     ...[auditCommand(), consoleCommand()],
-    ...[doctorCommand(), configCommand(), daemonCommand(), drainCommand(), imageCommand(), gateCommand()],
+    ...[
+      doctorCommand(),
+      configCommand(),
+      daemonCommand(),
+      drainCommand(),
+      tokenCommand(),
+      apiCommand(),
+      imageCommand(),
+      gateCommand(),
+    ],
     policyCommand(),
   ];
   for (const [heading, names] of groups)

@@ -8,6 +8,9 @@ import { plan } from "./plan.ts";
 /** Briefs and plans have codes of their own for what is wrong in them; these are for the API's description. */
 export const describedBrief = brief.meta({ id: "Brief" });
 export const describedPlan = plan.meta({ id: "BriefPlan" });
+/** A brief, and a plan, as they are written. */
+export type WrittenBrief = z.input<typeof brief>;
+export type WrittenPlan = z.input<typeof plan>;
 
 /** A caller's own name for a request: sent again with it, the request gives what it gave before. */
 export const idempotencyKey = z

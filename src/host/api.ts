@@ -46,6 +46,8 @@ export async function buildApi(host: Host, callers: Callers, feed?: Partial<Feed
     const error = asSallyportError(thrown);
     if (error.exitCode === exitCode.failed) host.log.error({ err: thrown }, "request failed");
     if (error.code === "token-refused") reply.header("www-authenticate", 'Bearer realm="sallyport"');
+    // Whoever is not known keeps no connection.
+    if (error.code === "token-refused" || error.code === "rate-limited") reply.header("connection", "close");
     return reply.status(statusOfCode[error.code] ?? statusOf[error.exitCode] ?? 500).send({ error });
   });
   app.setNotFoundHandler((request, reply) => {

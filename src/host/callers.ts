@@ -3,8 +3,8 @@
  * caller and is refused.
  */
 import { randomBytes } from "node:crypto";
-import type { IncomingMessage, Server } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
+import type { Server, Socket } from "node:net";
 import type { Caller } from "../domain/caller.ts";
 import { SallyportError } from "../domain/error.ts";
 

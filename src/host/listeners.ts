@@ -7,6 +7,7 @@ import { SallyportError } from "../domain/error.ts";
 import type { SocketConfig } from "../domain/listen.ts";
 import { type Callers, identifyBySocket } from "./callers.ts";
 import type { Log } from "./log.ts";
+import { checkNetwork, listenOnNetwork } from "./network.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import { accountNumber, checkPath, listenOn } from "./socket-file.ts";
 import type { StateDirectory } from "./state-directory.ts";
@@ -25,7 +26,7 @@ export async function openListeners(
   { log, manager }: { log: Log; manager: Pick<ServiceManager, "listen"> },
 ): Promise<Listeners> {
   await app.ready();
-  const open: Server[] = [];
+  const open: Parameters<typeof closeServer>[0][] = [];
   const close = async () => {
     await Promise.all(open.map(closeServer));
   };
@@ -48,6 +49,7 @@ export async function openListeners(
       });
       log.info({ socket: socket.path, role: socket.role, planner: socket.planner }, "listening");
     }
+    if (config.listen) open.push(await listenOnNetwork(app, callers, config.listen, log));
     // Last: whoever waits for the daemon's own socket finds the others open.
     const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, mode: 0o600 };
     if (!(await manager.listen(operator, state.socket))) await listenOn(operator, state.socket, own);
@@ -59,7 +61,7 @@ export async function openListeners(
 }
 
 /** Streams and kept connections do not hold up the end. */
-async function closeServer(server: Server): Promise<void> {
+async function closeServer(server: Pick<Server, "listening" | "close" | "closeAllConnections">): Promise<void> {
   if (!server.listening) return;
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
@@ -79,6 +81,7 @@ export async function checkListeners(config: HostConfig, state: Pick<StateDirect
     await accountNumber("group", group);
   }
   for (const { path } of [{ path: state.socket }, ...config.sockets]) await checkPath(path);
+  if (config.listen) await checkNetwork(config.listen);
 }
 
 /** What the schema cannot see: two of one path, and a planner that there is not. Throws `config-invalid`. */

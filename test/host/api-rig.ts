@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Caller } from "../../src/domain/caller.ts";
 import { buildApi } from "../../src/host/api.ts";
-import { identifyBySocket, openCallers } from "../../src/host/callers.ts";
+import { type Callers, identifyBySocket, openCallers } from "../../src/host/callers.ts";
 import type { FeedOptions } from "../../src/host/event-feed.ts";
 import type { Host } from "../../src/host/host.ts";
 import { openLog } from "../../src/host/log.ts";
@@ -20,6 +20,7 @@ export const plannerCalled = (planner: string): Caller => ({ role: "planner", pl
 export interface ApiRig extends AsyncDisposable {
   store: Store;
   app: FastifyInstance;
+  callers: Callers;
   directory: string;
   /** Listens for a caller; gives the socket's path. */
   socketFor(caller: Caller): Promise<string>;
@@ -40,6 +41,7 @@ export async function openApiRig(feed?: Partial<FeedOptions>): Promise<ApiRig> {
   return {
     store,
     app,
+    callers,
     directory,
     async socketFor(caller) {
       const path = join(directory, `${servers.length}.sock`);
