@@ -42,6 +42,8 @@ const libraryHomes = {
   "fastify-type-provider-zod": "host",
   pino: "host",
   commander: "cli",
+  "@modelcontextprotocol/server": "mcp",
+  "@modelcontextprotocol/node": "mcp",
 };
 
 const libraryLaws = Object.entries(libraryHomes).map(([library, home]) => ({

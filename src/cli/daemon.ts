@@ -5,8 +5,12 @@ import { action, command, done, type Globals } from "./context.ts";
 
 async function daemon({ state }: Globals): Promise<number> {
   // Loaded here: a command that only asks a daemon has no use for what it is made of.
-  const [{ startDaemon }, { openLog }] = await Promise.all([import("../host/daemon.ts"), import("../host/log.ts")]);
-  const running = await startDaemon(state, openLog());
+  const [{ startDaemon }, { openLog }, { httpMcp }] = await Promise.all([
+    import("../host/daemon.ts"),
+    import("../host/log.ts"),
+    import("../mcp/serve-http.ts"),
+  ]);
+  const running = await startDaemon(state, openLog(), httpMcp);
   let asked = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {

@@ -8,6 +8,7 @@ import { addEventRoute } from "./event-api.ts";
 import type { FeedOptions } from "./event-feed.ts";
 import { addGateRoutes } from "./gate-api.ts";
 import type { Host } from "./host.ts";
+import { addMcpRoute, type OpenMcp } from "./mcp-api.ts";
 import { addMissionRoutes } from "./mission-api.ts";
 import { addPlanRoutes } from "./plan-api.ts";
 import { addRoles } from "./roles.ts";
@@ -23,7 +24,11 @@ const statusOf: Record<number, number> = {
 const statusOfCode: Record<string, number> = { "not-found": 404, "token-refused": 401, "rate-limited": 429 };
 
 /** The routes over a host. The caller listens. */
-export async function buildApi(host: Host, callers: Callers, feed?: Partial<FeedOptions>): Promise<FastifyInstance> {
+export async function buildApi(
+  host: Host,
+  callers: Callers,
+  more: { mcp?: OpenMcp | undefined; feed?: Partial<FeedOptions> | undefined } = {},
+): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: 48 * 1024 * 1024,
@@ -62,6 +67,7 @@ export async function buildApi(host: Host, callers: Callers, feed?: Partial<Feed
   addPlanRoutes(app, host);
   addMissionRoutes(app, host);
   addGateRoutes(app, host);
-  addEventRoute(app, host, feed);
+  addEventRoute(app, host, more.feed);
+  if (more.mcp) addMcpRoute(app, callers, more.mcp, (error) => host.log.warn({ err: error }, "MCP"));
   return app;
 }

@@ -32,6 +32,7 @@ import { openLandings } from "./landings.ts";
 import { openLanes } from "./lanes.ts";
 import { checkListeners, openListeners } from "./listeners.ts";
 import type { HostLog } from "./log.ts";
+import type { OpenMcp } from "./mcp-api.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
 import { openPlans } from "./plans.ts";
@@ -53,8 +54,8 @@ export interface RunningDaemon {
   ended: Promise<string>;
 }
 
-/** Starts a daemon on a state directory. Throws before anything runs when a control cannot be had. */
-export async function startDaemon(state: StateDirectory, hostLog: HostLog): Promise<RunningDaemon> {
+/** Starts a daemon on a state directory; `mcp` serves MCP where that is configured. Throws before anything runs when a control cannot be had. */
+export async function startDaemon(state: StateDirectory, hostLog: HostLog, mcp?: OpenMcp): Promise<RunningDaemon> {
   if (process.getuid?.() !== 0) {
     throw new SallyportError(
       "control-missing",
@@ -70,7 +71,7 @@ export async function startDaemon(state: StateDirectory, hostLog: HostLog): Prom
   const undo: (() => Promise<void>)[] = [release];
   try {
     await checkListeners(config, state);
-    return await bringUp(state, config, hostLog, undo, release);
+    return await bringUp(state, config, hostLog, undo, release, mcp);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
@@ -83,6 +84,7 @@ async function bringUp(
   hostLog: HostLog,
   undo: (() => Promise<void>)[],
   release: () => Promise<void>,
+  mcp: OpenMcp | undefined,
 ): Promise<RunningDaemon> {
   const { log } = hostLog;
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
@@ -261,7 +263,7 @@ async function bringUp(
   await missions.advanceAll();
 
   const callers = openCallers();
-  const app = await buildApi(host, callers);
+  const app = await buildApi(host, callers, { mcp });
   const listeners = await openListeners(app, callers, state, config, log).catch(async (error: unknown) => {
     await app.close().catch(() => {});
     throw error;

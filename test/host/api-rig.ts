@@ -12,10 +12,16 @@ import type { Host } from "../../src/host/host.ts";
 import { openLog } from "../../src/host/log.ts";
 import { openStore, type Store } from "../../src/host/store.ts";
 import { openLedger } from "../../src/ledger/open.ts";
+import { httpMcp } from "../../src/mcp/serve-http.ts";
 import { makeSigner } from "../ledger/signing.ts";
 
-export const auditor: Caller = { role: "auditor", planner: undefined, by: "audit.sock" };
-export const plannerCalled = (planner: string): Caller => ({ role: "planner", planner, by: `${planner}.sock` });
+export const auditor: Caller = { role: "auditor", planner: undefined, by: "audit.sock", mcp: false };
+export const plannerCalled = (planner: string): Caller => ({
+  role: "planner",
+  planner,
+  by: `${planner}.sock`,
+  mcp: true,
+});
 
 export interface ApiRig extends AsyncDisposable {
   store: Store;
@@ -35,7 +41,10 @@ export async function openApiRig(feed?: Partial<FeedOptions>): Promise<ApiRig> {
   const store = await openStore(ledger, fail, fail);
   const callers = openCallers();
   // The parts of a host that these routes ask for.
-  const app = await buildApi({ store, log: openLog().log, gate: undefined } as unknown as Host, callers, feed);
+  const app = await buildApi({ store, log: openLog().log, gate: undefined } as unknown as Host, callers, {
+    feed,
+    mcp: httpMcp,
+  });
   await app.ready();
   const servers: ReturnType<typeof createServer>[] = [];
   return {
