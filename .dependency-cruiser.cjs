@@ -47,6 +47,8 @@ const libraryHomes = {
   preact: "console",
   "preact-render-to-string": "console",
   "string-width": "cli",
+  "@modelcontextprotocol/server": "mcp",
+  "@modelcontextprotocol/node": "mcp",
 };
 
 const libraryLaws = Object.entries(libraryHomes).map(([library, home]) => ({

@@ -5,15 +5,16 @@ import { action, command, done, type Globals } from "./context.ts";
 
 async function daemon({ state }: Globals): Promise<number> {
   // Loaded here: a command that only asks a daemon has no use for what it is made of.
-  const [{ startDaemon }, { openLog, logSink }] = await Promise.all([
+  const [{ startDaemon }, { openLog, logSink }, { httpMcp }] = await Promise.all([
     import("../host/daemon.ts"),
     import("../host/log.ts"),
+    import("../mcp/serve-http.ts"),
   ]);
   const file = process.env.SALLYPORT_LOG_FILE;
   const log = openLog(logSink(file || undefined));
   // After a rotation. Without a file a hang-up of the terminal ends it, as it ends any program in the foreground.
   if (file) process.on("SIGHUP", () => log.reopen());
-  const running = await startDaemon(state, log);
+  const running = await startDaemon(state, log, httpMcp);
   let asked = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
@@ -30,6 +31,6 @@ export function daemonCommand(): Command {
   return command("daemon", "Run the host in the foreground, until Ctrl-C or SIGTERM.", [
     "sudo sallyport daemon --state /var/lib/sallyport",
     "SALLYPORT_LOG=debug sallyport daemon",
-    "SALLYPORT_LOG_FILE=/var/log/sallyport/daemon.log sallyport daemon   # SIGHUP opens it again",
+    "SALLYPORT_LOG_FILE=/var/log/sallyport/daemon.log sallyport daemon",
   ]).action(action(daemon));
 }

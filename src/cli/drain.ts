@@ -47,11 +47,7 @@ export function drainCommand(): Command {
   return command(
     "drain",
     "End the daemon when what runs has ended: nothing new is taken, nothing that waits is lost.",
-    [
-      "sallyport drain",
-      "sallyport drain --within 30m    # what runs then is cut, and goes on at the next start",
-      "sallyport drain --now",
-    ],
+    ["sallyport drain", "sallyport drain --within 30m", "sallyport drain --now"],
   )
     .option("--within <time>", "how long what runs may take, such as 30m (left out: a day)")
     .option("--now", "cut what runs at once")

@@ -78,13 +78,17 @@ async function revoke(globals: Globals, name: string, { file }: { file?: string 
 }
 
 export function tokenCommand(): Command {
-  const group = command("token", "Tokens for the network: who may ask, and as what.");
+  const group = command("token", "Tokens for the network: who may ask, and as what.", [
+    "sallyport token create audit --role auditor",
+    "sallyport token list",
+  ]);
   const where = ["--file <path>", "the file of tokens (else the one of `listen.tokens` in config.yaml)"] as const;
   group.addCommand(
-    command("create <name>", "Make a token. It is printed once; only its hash is kept.", [
+    command("create", "Make a token. It is printed once; only its hash is kept.", [
       "sallyport token create ci --role planner --planner alice --days 30",
       "sallyport token create audit --role auditor",
     ])
+      .argument("<name>", "what you call it")
       .requiredOption("--role <role>", "operator, planner or auditor")
       .option("--planner <name>", "whose rights apply, for a planner's")
       .option("--days <n>", "how long it holds (90; 0: without an end)")
@@ -92,12 +96,13 @@ export function tokenCommand(): Command {
       .action(action(create)),
   );
   group.addCommand(
-    command("list", "The tokens that there are, without what they are.")
+    command("list", "The tokens that there are, without what they are.", ["sallyport token list"])
       .option(...where)
       .action(action(list)),
   );
   group.addCommand(
-    command("revoke <name>", "Take a token away, at once.", ["sallyport token revoke ci"])
+    command("revoke", "Take a token away, at once.", ["sallyport token revoke ci"])
+      .argument("<name>", "the token's")
       .option(...where)
       .action(action(revoke)),
   );

@@ -134,6 +134,7 @@ export function openClient(options: ClientOptions) {
         timeout: 0,
         ...more,
       }),
+    page: (id: string) => call(`GET /v1/${kind}/:id/page`, { params: { id } } as never),
     discard: (id: string) => call(`POST /v1/${kind}/:id/discard`, { params: { id } } as never),
   });
 
@@ -142,6 +143,14 @@ export function openClient(options: ClientOptions) {
     status: () => call("GET /v1/status"),
     description: () => call("GET /v1/openapi.json"),
     policies: () => call("GET /v1/policies"),
+    /** What a policy decides about a request such as `GET https://a.org/x`. */
+    explain: (name: string, request: string) =>
+      call("GET /v1/policies/:name/explain", { params: { name }, query: { request } }),
+    summaries: (query: Query<"GET /v1/summaries"> = {}) => call("GET /v1/summaries", { query }),
+    chain: (query: Query<"GET /v1/chain"> = {}) => call("GET /v1/chain", { query }),
+    /** Figures in the Prometheus text format. */
+    metrics: async () => new TextDecoder().decode(await bytes("GET /v1/metrics", {})),
+    drain: (seconds?: number) => call("POST /v1/drain", { body: seconds === undefined ? {} : { seconds } }),
     executors: (since?: Date) => call("GET /v1/executors", { query: since ? { since: since.toISOString() } : {} }),
     cost: (id: string) => call("GET /v1/cost/:id", { params: { id } }),
     events,

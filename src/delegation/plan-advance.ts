@@ -167,6 +167,8 @@ export function viewPlan(plan: PlanRecord, lookup: Lookup): PlanView {
       delegation: plan.combined.delegation,
       state: whole?.state ?? "waiting",
       ...(whole?.reason ? { reason: whole.reason } : {}),
+      ...(whole?.asked ? { asked: whole.asked.ref } : {}),
+      ...(whole?.notLanded ? { notLanded: whole.notLanded } : {}),
       ...(whole?.bisected ? { culprits: whole.bisected.culprits } : {}),
     },
     // One that was carried to another target, or to where it moved, took the place of the first.

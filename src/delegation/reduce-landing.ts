@@ -10,11 +10,11 @@ export function stepLanding(record: Delegation, next: Delegation, event: Landing
   switch (event.type) {
     case "landing.asked":
       if (record.asked) refuse(event, `to be landed on ${record.asked.ref} already`);
-      return { ...next, asked: event.data };
+      return { ...withoutRefusal(next), asked: event.data };
     case "landing.refused": {
       const { asked, ...rest } = next;
       if (!asked) refuse(event, "not asked for");
-      return rest;
+      return { ...rest, notLanded: { ref: asked.ref, ...event.data } };
     }
     case "landing.merged":
       if (record.intent || record.preparing) refuse(event, "landing already");
@@ -129,4 +129,9 @@ export function approvedBy(record: Delegation, data: EventData<"delegation.appro
 export function withoutLanding(record: Delegation): Delegation {
   const { preparing: _, prepared: __, asked: ___, ...rest } = record;
   return rest;
+}
+
+/** Asked for again, a landing has no outcome yet. */
+function withoutRefusal({ notLanded: _, ...record }: Delegation): Delegation {
+  return record;
 }

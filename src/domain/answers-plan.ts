@@ -41,6 +41,8 @@ export const planAnswer = z
       state: z.string(),
       reason: z.string().exactOptional(),
       culprits: z.array(z.string()).exactOptional(),
+      asked: z.string().exactOptional().describe("The branch that it is being landed on, or waits to be."),
+      notLanded: events["landing.refused"].extend({ ref: z.string() }).exactOptional(),
     }),
     approval: sha256.exactOptional(),
     landed: events["plan.landed"].exactOptional(),

@@ -117,6 +117,7 @@ export const delegationAnswer = z
       .exactOptional(),
     actions: z.array(actionRun).exactOptional(),
     asked: events["landing.asked"].exactOptional(),
+    notLanded: events["landing.refused"].extend({ ref: z.string() }).exactOptional(),
     preparing: merged.exactOptional(),
     prepared: merged.exactOptional(),
     refusedMerges: z.array(z.strictObject({ onto: z.string(), tree: z.string(), reason: z.string() })).exactOptional(),

@@ -12,6 +12,8 @@ export interface Caller {
   planner: string | undefined;
   /** For the log: the socket's path, or the token's name. */
   by: string;
+  /** Whether MCP is served there. */
+  mcp: boolean;
 }
 
 /** The planner whose rights the operator's own socket has. */

@@ -91,6 +91,8 @@ export interface Delegation extends EventData<"delegation.accepted"> {
   actions?: ActionRun[];
   /** A landing that was asked for and is not over. */
   asked?: EventData<"landing.asked">;
+  /** Why the last landing that was asked for came to nothing. */
+  notLanded?: EventData<"landing.refused"> & { ref: string };
   /** A merge with a target that moved, being tested and verified. */
   preparing?: PreparedLanding;
   /** The merge that `approval` is about; absent where it is about the attempt's own tree. */

@@ -73,7 +73,15 @@ export interface PlanView {
   conflicts: PlanRecord["conflicts"];
   /** The delegation that is stuck, and waits for the planner harness's turn. */
   asks?: { brief: string; delegation: string };
-  combined: { delegation: string; state: string; reason?: string; culprits?: string[] };
+  combined: {
+    delegation: string;
+    state: string;
+    reason?: string;
+    culprits?: string[];
+    /** The branch that it is being landed on, or waits to be. */
+    asked?: string;
+    notLanded?: EventData<"landing.refused"> & { ref: string };
+  };
   approval?: string;
   landed?: EventData<"plan.landed">;
 }

@@ -8,7 +8,9 @@ import { addEventRoute } from "./event-api.ts";
 import type { FeedOptions } from "./event-feed.ts";
 import { addGateRoutes } from "./gate-api.ts";
 import type { Host } from "./host.ts";
+import { addMcpRoute, type OpenMcp } from "./mcp-api.ts";
 import { addMissionRoutes } from "./mission-api.ts";
+import { addOperationRoutes, type Operations } from "./operations-api.ts";
 import { addPageRoutes } from "./page-api.ts";
 import { addPlanRoutes } from "./plan-api.ts";
 import { addRoles } from "./roles.ts";
@@ -24,7 +26,11 @@ const statusOf: Record<number, number> = {
 const statusOfCode: Record<string, number> = { "not-found": 404, "token-refused": 401, "rate-limited": 429 };
 
 /** The routes over a host. The caller listens. */
-export async function buildApi(host: Host, callers: Callers, feed?: Partial<FeedOptions>): Promise<FastifyInstance> {
+export async function buildApi(
+  host: Host,
+  callers: Callers,
+  more: { operations: Operations; mcp?: OpenMcp | undefined; feed?: Partial<FeedOptions> | undefined },
+): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: 48 * 1024 * 1024,
@@ -63,7 +69,9 @@ export async function buildApi(host: Host, callers: Callers, feed?: Partial<Feed
   addPlanRoutes(app, host);
   addMissionRoutes(app, host);
   addGateRoutes(app, host);
-  addEventRoute(app, host, feed);
+  addEventRoute(app, host, more.feed);
   addPageRoutes(app, host);
+  addOperationRoutes(app, more.operations);
+  if (more.mcp) addMcpRoute(app, callers, more.mcp, (error) => host.log.warn({ err: error }, "MCP"));
   return app;
 }

@@ -21,6 +21,8 @@ export interface Callers {
   of(request: IncomingMessage): Promise<Caller>;
   /** A value of `lentHeader` with which one request made inside the daemon is the caller's. */
   lend(caller: Caller): string;
+  /** The value is worth nothing any more. */
+  takeBack(value: string): void;
 }
 
 /** Knows nobody yet. */
@@ -48,6 +50,7 @@ export function openCallers(): Callers {
       lent.set(value, caller);
       return value;
     },
+    takeBack: (value) => void lent.delete(value),
   };
 }
 

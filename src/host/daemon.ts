@@ -35,10 +35,10 @@ import { openLandings } from "./landings.ts";
 import { openLanes } from "./lanes.ts";
 import { checkListeners, openListeners } from "./listeners.ts";
 import type { HostLog } from "./log.ts";
+import type { OpenMcp } from "./mcp-api.ts";
 import { listenForMetrics, openMetrics } from "./metrics.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
-import { addOperationRoutes } from "./operations-api.ts";
 import { openPages } from "./pages.ts";
 import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
@@ -61,8 +61,8 @@ export interface RunningDaemon {
   ended: Promise<string>;
 }
 
-/** Starts a daemon on a state directory. Throws before anything runs when a control cannot be had. */
-export async function startDaemon(state: StateDirectory, hostLog: HostLog): Promise<RunningDaemon> {
+/** Starts a daemon on a state directory; `mcp` serves MCP where that is configured. Throws before anything runs when a control cannot be had. */
+export async function startDaemon(state: StateDirectory, hostLog: HostLog, mcp?: OpenMcp): Promise<RunningDaemon> {
   if (process.getuid?.() !== 0) {
     throw new SallyportError(
       "control-missing",
@@ -79,7 +79,7 @@ export async function startDaemon(state: StateDirectory, hostLog: HostLog): Prom
   try {
     await checkStateFormat(state);
     await checkListeners(config, state);
-    return await bringUp(state, config, hostLog, undo, release);
+    return await bringUp(state, config, hostLog, undo, release, mcp);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
@@ -92,6 +92,7 @@ async function bringUp(
   hostLog: HostLog,
   undo: (() => Promise<void>)[],
   release: () => Promise<void>,
+  mcp: OpenMcp | undefined,
 ): Promise<RunningDaemon> {
   const { log } = hostLog;
   // Before anything else is started: what comes after cannot speak for the daemon.
@@ -289,9 +290,8 @@ async function bringUp(
     log,
   });
   const callers = openCallers();
-  const app = await buildApi(host, callers);
+  const app = await buildApi(host, callers, { mcp, operations: { drain, lanes, metrics } });
   metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window });
-  addOperationRoutes(app, { drain, lanes, metrics });
   const scraped = config.metrics && (await listenForMetrics(metrics, config.metrics, log));
   undo.push(async () => void scraped?.close());
   const listeners = await openListeners(app, callers, state, config, { log, manager }).catch(async (error: unknown) => {

@@ -40,7 +40,7 @@ export function addDelegationRoutes(app: FastifyInstance, host: Host): void {
   serveRoute(app, "GET /v1/delegations/:id/wait", async ({ params: { id }, query: { seconds, since } }) => {
     const changed = () => {
       const record = store.record(id);
-      return restingStates.has(record.state) || (since !== undefined && record.updated !== since);
+      return isQuiet(record) || (since !== undefined && record.updated !== since);
     };
     await waitUntil(store.ledger, (entry) => entry.delegation === id, changed, seconds);
     return store.record(id);

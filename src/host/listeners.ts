@@ -38,15 +38,19 @@ export async function openListeners(
     return server;
   };
   try {
-    const operator = serve({ role: "operator", planner: operatorsPlanner, by: state.socket });
+    const operator = serve({ role: "operator", planner: operatorsPlanner, by: state.socket, mcp: true });
     for (const socket of config.sockets) {
       const [uid, gid] = [await accountNumber("passwd", socket.owner), await accountNumber("group", socket.group)];
       const mode = Number.parseInt(socket.mode, 8) & 0o777;
-      await listenOn(serve({ role: socket.role, planner: socket.planner, by: socket.path }), socket.path, {
-        uid,
-        gid,
-        mode,
-      });
+      await listenOn(
+        serve({ role: socket.role, planner: socket.planner, by: socket.path, mcp: socket.mcp }),
+        socket.path,
+        {
+          uid,
+          gid,
+          mode,
+        },
+      );
       log.info({ socket: socket.path, role: socket.role, planner: socket.planner }, "listening");
     }
     if (config.listen) open.push(await listenOnNetwork(app, callers, config.listen, log));

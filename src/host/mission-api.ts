@@ -37,7 +37,7 @@ export function addMissionRoutes(app: FastifyInstance, host: Host): void {
     const about = isAbout(id);
     const changed = () => {
       const view = host.viewMission(id);
-      return view.rests || (since !== undefined && view.updated !== since);
+      return (view.rests && !view.plan?.combined.asked) || (since !== undefined && view.updated !== since);
     };
     await waitUntil(store.ledger, (entry) => about(entry) === true, changed, seconds);
     return host.viewMission(id);

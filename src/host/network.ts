@@ -122,7 +122,7 @@ const stampOf = ({ tls }: ListenConfig) =>
 
 /** Tells a caller by its token, after the request has been found to be for this daemon and from no stranger's page. */
 export function identifyByToken(
-  config: Pick<ListenConfig, "hosts" | "origins">,
+  config: Pick<ListenConfig, "hosts" | "origins" | "mcp">,
   tokens: Tokens,
   remember: (socket: Socket, token: KeptToken) => void,
   log: Log,
@@ -149,7 +149,7 @@ export function identifyByToken(
       throw badRequest("a web page may read as an auditor, and no more", "Use an auditor's token.");
     remember(request.socket, token);
     const planner = token.role === "operator" ? operatorsPlanner : token.planner;
-    return { role: token.role, planner, by: `the token ${token.name}` };
+    return { role: token.role, planner, by: `the token ${token.name}`, mcp: config.mcp };
   };
 }
 

@@ -19,7 +19,10 @@ export function addPlanRoutes(app: FastifyInstance, host: Host): void {
     const all = new Set([id, combined.delegation, ...briefs.map((brief) => brief.delegation)]);
     return (entry: Entry) => entry.delegation !== undefined && all.has(entry.delegation);
   };
-  const rests = (id: string) => restingPlanStates.has(store.plan(id).state);
+  const rests = (id: string) => {
+    const { state, combined } = store.plan(id);
+    return restingPlanStates.has(state) && !store.find(combined.delegation)?.asked;
+  };
 
   serveRoute(app, "GET /v1/plans", async ({ caller, query }) => {
     const mine = seenBy(caller, store.plans());

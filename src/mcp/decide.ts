@@ -4,6 +4,21 @@ import { toolInput } from "../domain/tool-input.ts";
 import { answerOf } from "./answer.ts";
 import { type Api, pathOf } from "./api.ts";
 
+/** Less than the minute after which clients give a call up (the SDK's `DEFAULT_REQUEST_TIMEOUT_MSEC`). */
+const longestLanding = 45_000;
+
+/** What a landing came to; or that it goes on: on a target that moved, it is tested first. */
+async function inTime(landing: Promise<Record<string, unknown>>, id: string): Promise<Record<string, unknown>> {
+  // Its end is in the record, whoever still listens.
+  landing.catch(() => {});
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Record<string, unknown>>((resolve) => {
+    const next = `Still landing: it goes on by itself. Call wait, or show, with id ${id}.`;
+    timer = setTimeout(() => resolve({ id, state: "landing", rests: false, next }), longestLanding);
+  });
+  return Promise.race([landing, late]).finally(() => clearTimeout(timer));
+}
+
 /** Adds `land` and `discard`. */
 export function addDecide(server: McpServer, api: Api): void {
   server.registerTool(
@@ -15,7 +30,15 @@ export function addDecide(server: McpServer, api: Api): void {
       inputSchema: toolInput.land,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
     },
-    ({ id, onto }) => answerOf(() => api.call("POST", `${pathOf(id)}/land`, onto === undefined ? {} : { onto })),
+    ({ id, onto }) =>
+      answerOf(async () => {
+        const landing = api.call<Record<string, unknown>>(
+          "POST",
+          `${pathOf(id)}/land`,
+          onto === undefined ? {} : { onto },
+        );
+        return inTime(landing, id);
+      }),
   );
   server.registerTool(
     "discard",

@@ -47,7 +47,9 @@ function attemptOf(attempt: Attempt): object {
 }
 
 /** What a planner does with a delegation in this state. */
-function nextOf(id: string, state: string, rests: boolean): string {
+function nextOf(id: string, state: string, rests: boolean, landing?: string): string {
+  if (landing !== undefined)
+    return `It is being landed on ${landing}, or waits for its turn: that goes on by itself. Call wait with id ${id}.`;
   if (!rests) return `Call wait with id ${id} until rests is true.`;
   switch (state) {
     case "approved":
@@ -71,7 +73,8 @@ const usd = (micro: number) => Number((micro / 1_000_000).toFixed(6));
 
 /** A delegation, in about 2 KB at most for an attempt. */
 export function delegationSummary(record: Delegation): Record<string, unknown> {
-  const rests = restingStates.has(record.state);
+  const landing = record.asked?.ref;
+  const rests = restingStates.has(record.state) && landing === undefined;
   const { total } = costReport([record]);
   const dossier = dossierOf(record);
   return {
@@ -80,6 +83,7 @@ export function delegationSummary(record: Delegation): Record<string, unknown> {
     rests,
     title: record.brief.title,
     ...(record.reason ? { reason: short(record.reason), reasonBy: record.stuckBy ?? "host" } : {}),
+    ...landingOf(landing, record.notLanded),
     base: record.base,
     ref: record.ref,
     attempts: record.attempts.map(attemptOf),
@@ -96,35 +100,52 @@ export function delegationSummary(record: Delegation): Record<string, unknown> {
     ...(record.landed ? { landed: record.landed } : {}),
     ...(dossier ? { dossier } : {}),
     updated: record.updated,
-    next: nextOf(record.id, record.state, rests),
+    next: nextOf(record.id, record.state, rests, landing),
   };
 }
 
 /** A plan with its briefs. */
 export function planSummary(view: PlanView): Record<string, unknown> {
   const { id, state, title, base, ref, updated, briefs, combined, conflicts, findings, landed } = view;
-  const rests = restingPlanStates.has(state);
+  const landing = combined.asked;
+  const rests = restingPlanStates.has(state) && landing === undefined;
   return {
     id,
     state,
     rests,
     title,
     ...(view.reason ? { reason: short(view.reason) } : {}),
+    ...landingOf(landing, combined.notLanded),
     base,
     ref,
     briefs: briefs.map((brief) => ({ ...brief, ...(brief.reason ? { reason: short(brief.reason) } : {}) })),
-    combined: { ...combined, ...(combined.reason ? { reason: short(combined.reason) } : {}) },
+    combined: {
+      delegation: combined.delegation,
+      state: combined.state,
+      ...(combined.culprits ? { culprits: combined.culprits } : {}),
+      ...(combined.reason ? { reason: short(combined.reason) } : {}),
+    },
     ...(conflicts.length > 0 ? { conflicts } : {}),
     ...(findings.length > 0 ? { warnings: findings.map(({ rule, message }) => ({ rule, message })) } : {}),
     ...(landed ? { landed } : {}),
     updated,
-    next: nextOf(id, state, rests),
+    next: nextOf(id, state, rests, landing),
+  };
+}
+
+/** A landing that is under way, and why the last one came to nothing. */
+function landingOf(landing: string | undefined, notLanded: Delegation["notLanded"]): Record<string, unknown> {
+  return {
+    ...(landing === undefined ? {} : { landing }),
+    ...(notLanded ? { notLanded: { ...notLanded, message: short(notLanded.message) } } : {}),
   };
 }
 
 /** A mission with its plan. */
 export function missionSummary(view: MissionView): Record<string, unknown> {
-  const { id, state, rests, updated, report } = view;
+  const { id, state, updated, report } = view;
+  const landing = view.plan?.combined.asked;
+  const rests = view.rests && landing === undefined;
   return {
     id,
     state,
@@ -133,7 +154,7 @@ export function missionSummary(view: MissionView): Record<string, unknown> {
     ...(view.plan ? { plan: planSummary(view.plan) } : {}),
     ...(report ? { report: short(report.text) } : {}),
     updated,
-    next: nextOf(id, state, rests),
+    next: nextOf(id, state, rests, landing),
   };
 }
 

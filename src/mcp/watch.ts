@@ -41,14 +41,16 @@ export function addWatch(server: McpServer, api: Api, now: () => number = Date.n
 }
 
 function progressLine(found: Record<string, unknown>): string {
-  const { state, attempts, briefs, spent } = found as {
+  const { state, landing, attempts, briefs, spent } = found as {
     state: string;
+    landing?: string;
     attempts?: unknown[];
     briefs?: { id: string; state: string }[];
     spent?: { requests: number; usd: number };
   };
   return [
     state,
+    ...(landing ? [`being landed on ${landing}`] : []),
     ...(attempts && attempts.length > 0 ? [`attempt ${attempts.length}`] : []),
     ...(briefs ? [briefs.map((brief) => `${brief.id} ${brief.state}`).join(", ")] : []),
     ...(spent && spent.requests > 0 ? [`${spent.requests} requests, $${spent.usd}`] : []),

@@ -91,6 +91,8 @@ describe("the API's description", () => {
       .filter(({ method, url, roles }) => method !== "HEAD" && roles.includes("planner") && !url.includes(":id"))
       .map(({ method, url }) => `${method} ${url}`);
     expect(without.toSorted()).toEqual([
+      "DELETE /mcp",
+      "GET /mcp",
       "GET /v1/delegations",
       "GET /v1/events",
       "GET /v1/executors",
@@ -98,7 +100,10 @@ describe("the API's description", () => {
       "GET /v1/openapi.json",
       "GET /v1/plans",
       "GET /v1/policies",
+      "GET /v1/policies/:name/explain",
       "GET /v1/status",
+      "GET /v1/summaries",
+      "POST /mcp",
       "POST /v1/delegations",
       "POST /v1/missions",
       "POST /v1/plans",

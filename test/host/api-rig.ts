@@ -7,15 +7,24 @@ import type { FastifyInstance } from "fastify";
 import type { Caller } from "../../src/domain/caller.ts";
 import { buildApi } from "../../src/host/api.ts";
 import { type Callers, identifyBySocket, openCallers } from "../../src/host/callers.ts";
+import { openDrain } from "../../src/host/drain.ts";
 import type { FeedOptions } from "../../src/host/event-feed.ts";
 import type { Host } from "../../src/host/host.ts";
+import { openLanes } from "../../src/host/lanes.ts";
 import { openLog } from "../../src/host/log.ts";
+import { openMetrics } from "../../src/host/metrics.ts";
 import { openStore, type Store } from "../../src/host/store.ts";
 import { openLedger } from "../../src/ledger/open.ts";
+import { httpMcp } from "../../src/mcp/serve-http.ts";
 import { makeSigner } from "../ledger/signing.ts";
 
-export const auditor: Caller = { role: "auditor", planner: undefined, by: "audit.sock" };
-export const plannerCalled = (planner: string): Caller => ({ role: "planner", planner, by: `${planner}.sock` });
+export const auditor: Caller = { role: "auditor", planner: undefined, by: "audit.sock", mcp: false };
+export const plannerCalled = (planner: string): Caller => ({
+  role: "planner",
+  planner,
+  by: `${planner}.sock`,
+  mcp: true,
+});
 
 export interface ApiRig extends AsyncDisposable {
   store: Store;
@@ -34,8 +43,18 @@ export async function openApiRig(feed?: Partial<FeedOptions>): Promise<ApiRig> {
   };
   const store = await openStore(ledger, fail, fail);
   const callers = openCallers();
+  const { log } = openLog();
+  const lanes = openLanes({ lanes: 1, queue: 1, run: async () => undefined, onError: fail });
   // The parts of a host that these routes ask for.
-  const app = await buildApi({ store, log: openLog().log, gate: undefined } as unknown as Host, callers, feed);
+  const app = await buildApi({ store, log, gate: undefined } as unknown as Host, callers, {
+    feed,
+    mcp: httpMcp,
+    operations: {
+      drain: openDrain({ lanes, busy: () => [], end: () => undefined, log }),
+      lanes,
+      metrics: openMetrics(),
+    },
+  });
   await app.ready();
   const servers: ReturnType<typeof createServer>[] = [];
   return {
