@@ -50,7 +50,7 @@ describe("the list", { timeout: 120_000 }, () => {
     await page.waitForSelector(".list tbody tr");
     const answer = await lived.host.api("GET", "/v1/summaries?limit=50");
     const { summaries } = JSON.parse(answer.body) as Summaries;
-    expect(await page.locator(".list tbody th").allTextContents()).toEqual(summaries.map(({ title }) => title));
+    expect(await page.locator(".list tbody th a").allTextContents()).toEqual(summaries.map(({ title }) => title));
     expect(page.url()).toBe(here());
     await page.getByRole("link", { name: "Round half up" }).first().click();
     await page.waitForSelector("article.delegation");
@@ -85,7 +85,7 @@ describe("the list", { timeout: 120_000 }, () => {
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to the content");
     await page.keyboard.press("Enter");
     expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
-    const titles = await page.locator(".list tbody th").allTextContents();
+    const titles = await page.locator(".list tbody th a").allTextContents();
     const focused = () => page.evaluate(() => document.activeElement?.textContent);
     await page.keyboard.press("j");
     expect(await focused()).toBe(titles[0]);

@@ -93,10 +93,21 @@ function Rows({ found, query }: { found: Summaries; query: URLSearchParams }) {
           {
             head: "Title",
             names: true,
-            cell: ({ id, title }) => (
-              <a href={pageOf(id)}>
-                <Text>{title}</Text>
-              </a>
+            cell: ({ id, title, kind, plan, brief }) => (
+              <>
+                <a href={pageOf(id)}>
+                  <Text>{title}</Text>
+                </a>
+                {kind === "delegation" && plan === undefined ? null : (
+                  <div class="small">
+                    {kind === "delegation" ? (
+                      <Text>{brief === undefined ? `the whole of ${plan}` : `brief ${brief} of ${plan}`}</Text>
+                    ) : (
+                      kind
+                    )}
+                  </div>
+                )}
+              </>
             ),
           },
           {
@@ -130,7 +141,10 @@ function Rows({ found, query }: { found: Summaries; query: URLSearchParams }) {
             head: "Target",
             cell: ({ repository, ref }) => (
               <span title={repository}>
-                <Text>{`${repository.split("/").at(-1) ?? ""} ${shortRef(ref)}`}</Text>
+                <Text>{repository.split("/").at(-1) ?? ""}</Text>
+                <div class="small">
+                  <Text>{shortRef(ref)}</Text>
+                </div>
               </span>
             ),
           },

@@ -7,7 +7,7 @@ import { AttemptColumns, AttemptView } from "./attempts-view.tsx";
 import { Badge, counted, Facts, More, Section, Table } from "./parts.tsx";
 import { Heading } from "./place.tsx";
 import { BudgetView, LandingView, LedgerView } from "./proof-view.tsx";
-import { Clip, Code, Digest, Text, Time } from "./text.tsx";
+import { Clip, Code, Digest, Names, Text, Time } from "./text.tsx";
 import { NetworkView, ProcessesView } from "./tried-view.tsx";
 
 interface Props {
@@ -185,19 +185,6 @@ function Sandboxes({ sandboxes }: { sandboxes: readonly SandboxPage[] }) {
         </details>
       ))}
     </>
-  );
-}
-
-function Names({ names, none }: { names: readonly string[]; none: string }) {
-  if (names.length === 0) return <>{none}</>;
-  return (
-    <ul class="plain">
-      {names.map((name, index) => (
-        <li key={index}>
-          <Clip code>{name}</Clip>
-        </li>
-      ))}
-    </ul>
   );
 }
 

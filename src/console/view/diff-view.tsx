@@ -94,6 +94,12 @@ function FileView({ id, file, rows, remarks }: FileProps) {
         <caption class="unseen">
           Changes of <Text>{file.path}</Text>
         </caption>
+        <colgroup>
+          <col class="number" />
+          <col class="number" />
+          <col class="sign" />
+          <col />
+        </colgroup>
         <thead class="unseen">
           <tr>
             <th scope="col">Line in the base</th>
