@@ -48,11 +48,10 @@ export const sandboxEvents = {
   "sandbox.processes": z.strictObject({
     sandbox,
     by: z.literal("kernel").describe("Whose word it is."),
-    part: z.number().int().positive().describe("The first says everything but further rows."),
     from: z.iso.datetime().optional().describe("Since when; left out where it was never on."),
     whole: z.boolean().describe("The sandbox's command began after that, and no record is missing."),
     total: amount.describe("Processes that ended in the sandbox, as far as the kernel wrote them down."),
-    dropped: amount.describe("Of them, those without a row in any part."),
+    dropped: amount.describe("Of them, those without a row."),
     digest: sha256.optional().describe("Over all records as the kernel wrote them, also of those without a row."),
     names: z.array(processName).max(namesOfOneEvent).describe("The most frequent names of all processes."),
     processes: z

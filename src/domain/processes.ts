@@ -17,7 +17,7 @@ export const processRow = z.strictObject({
   started: z.iso.datetime().describe("To the second."),
   elapsed: count.describe("Milliseconds from its start to its end."),
   cpu: count.describe("Milliseconds of processor time, its own and the kernel's for it."),
-  memory: count.describe("KiB of address space, on the average of its life: what was mapped, not what was used."),
+  memory: count.describe("KiB of address space at its end: what was mapped, not what was used."),
   forked: z.boolean().describe("It never executed a program of its own: a copy of its parent."),
   core: z.boolean().describe("It would have dumped core."),
 });

@@ -37,8 +37,7 @@ function findings(
     .join("");
 }
 
-function processesText({ sandbox, part, whole, total, names, processes, gap }: EventData<"sandbox.processes">): string {
-  if (part > 1) return `${processes.length} more processes of ${sandbox}`;
+function processesText({ sandbox, whole, total, names, gap }: EventData<"sandbox.processes">): string {
   const most = names.slice(0, 5).map(({ name, count }) => (count > 1 ? `${name} ×${count}` : name));
   const more = names.length > most.length ? ", …" : "";
   const what = most.length > 0 ? `: ${most.join(", ")}${more}` : "";

@@ -106,7 +106,7 @@ export function foldDelegation(id: string): PageFold {
       case "sandbox.processes": {
         const known = sandboxes.get(entry.data.sandbox);
         processes.add(entry, known ? { role: known.role, attempt: known.attempt } : {});
-        if (known && entry.data.part === 1 && entry.data.from !== undefined) known.processes = entry.data.total;
+        if (known && entry.data.from !== undefined) known.processes = entry.data.total;
         return;
       }
       case "request": {
