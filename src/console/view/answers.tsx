@@ -31,7 +31,7 @@ export function answersOf(page: DelegationPage): Answer[] {
       id: "tried",
       question: "What did it try?",
       answer: `${counted(requests.total, "request")}, ${requests.denied} denied; ${counted(refused, "attempt")} rejected.`,
-      tone: requests.denied > 0 || refused > 0 ? "bad" : "good",
+      tone: requests.denied > 0 ? "bad" : refused > 0 ? "waiting" : "good",
     },
     {
       id: "landed",
