@@ -79,7 +79,12 @@ export function DelegationView({ page, link, beside }: Props) {
         <AttemptColumns attempts={attempts.items} />
         <More total={attempts.total} shown={attempts.items.length} what="attempts" />
         {attempts.items.map((attempt) => (
-          <AttemptView key={attempt.number} attempt={attempt} isLast={attempt.number === last} />
+          <AttemptView
+            key={attempt.number}
+            attempt={attempt}
+            delegation={summary.id}
+            isLast={attempt.number === last}
+          />
         ))}
       </Section>
       <Section
