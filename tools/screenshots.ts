@@ -13,7 +13,7 @@ const out = process.argv[2] ?? join(import.meta.dirname, "../docs/images");
 const most = 300 * 1024;
 
 mkdirSync(out, { recursive: true });
-const lived = await openLivedHost();
+const lived = await openLivedHost({ hostile: false });
 const browser = await openBrowser();
 const served = await startConsole({ socket: lived.host.socket, port: 0 });
 try {
@@ -21,10 +21,9 @@ try {
   const here = `http://127.0.0.1:${served.port}${served.path}`;
   await page.goto(served.url);
   const shots: { name: string; query: string; at?: string }[] = [
-    // The hostile title of the tests is no advertisement.
-    { name: "list", query: "?state=landed,approved,rejected&kind=delegation" },
+    { name: "list", query: "" },
     { name: "delegation", query: `?delegation=${lived.landed}` },
-    { name: "diff", query: `?delegation=${lived.landed}`, at: "details.part:has(.diff)" },
+    { name: "diff", query: `?delegation=${lived.landed}`, at: "#attempt-2 details.part:has(.diff)" },
   ];
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });

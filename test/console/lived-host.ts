@@ -12,6 +12,7 @@ export interface LivedHost {
 
 /** Leaves the bug on its first attempt, and mends it when it is told where. */
 const mendingFix = `
+curl -s -m 5 http://telemetry.example/v1/usage > /dev/null
 if grep -q "Math.ceil" src/money.js; then
   sed -i s/Math.ceil/Math.round/ src/money.js
 else
@@ -91,7 +92,8 @@ const oddCode = [
   "true",
 ].join("\n");
 
-export async function openLivedHost(): Promise<LivedHost> {
+/** `hostile: false` leaves out what is not what it seems, for pictures. */
+export async function openLivedHost({ hostile = true } = {}): Promise<LivedHost> {
   const sandbox = { cpus: 1, memory: "512MiB", pids: 128, disk: "128MiB" };
   const host = await openHost({
     policies: {
@@ -136,11 +138,13 @@ export async function openLivedHost(): Promise<LivedHost> {
       intent: "verdict reject",
       instructions: "curl -s http://10.0.0.1/x; sed -i s/Math.floor/Math.round/ src/money.js",
     });
-    const odd = await host.turn(host.repository("odd"), {
-      title: oddTitle,
-      instructions: oddCode,
-      accept: [{ id: "A1", must: `It says ${markup}` }],
-    });
+    const odd = hostile
+      ? await host.turn(host.repository("odd"), {
+          title: oddTitle,
+          instructions: oddCode,
+          accept: [{ id: "A1", must: `It says ${markup}` }],
+        })
+      : right;
     const view = await planTurn(
       host,
       host.repository("parts", parts),

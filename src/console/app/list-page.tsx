@@ -1,5 +1,6 @@
 /** All delegations, plans and missions, newest first, a page at a time, with filters that stand in the address. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { State } from "../../domain/delegation.ts";
 import type { Summaries, Summary } from "../../domain/page.ts";
 import { showMoney } from "../../domain/show-amount.ts";
 import { shortRef } from "../view/answers.tsx";
@@ -36,6 +37,7 @@ export function ListPage({ query }: { query: URLSearchParams }) {
 }
 
 function Filters({ query }: { query: URLSearchParams }) {
+  const chosen = query.get("state");
   return (
     <search>
       <form class="filters" method="get">
@@ -45,10 +47,11 @@ function Filters({ query }: { query: URLSearchParams }) {
         </label>
         <label>
           State
-          <select name="state" value={query.get("state") ?? ""}>
+          <select name="state" value={chosen ?? ""}>
             <option value="">any</option>
-            {states.map((state) => (
-              <option key={state} value={state} selected={state === query.get("state")}>
+            {/* The address may ask for several, with commas. */}
+            {[...states, ...(chosen && !states.includes(chosen as State) ? [chosen] : [])].map((state) => (
+              <option key={state} value={state} selected={state === chosen}>
                 {state}
               </option>
             ))}
