@@ -56,6 +56,24 @@ it.each([
     'import "../worktree/names.ts";\n',
     "floor-2-gateway-imports-downwards",
   ],
+  [
+    "a page that takes more than types from the house",
+    "src/console/view/planted.tsx",
+    'import { digestValue } from "../../gate/digest.ts";\nexport const x = digestValue;\n',
+    "pages-know-types-only",
+  ],
+  [
+    "a page that loads a library of the host's",
+    "src/console/app/planted.tsx",
+    'import { z } from "zod";\nexport const x = z;\n',
+    "pages-have-one-library",
+  ],
+  [
+    "a host that loads a page",
+    "src/console/planted.ts",
+    'import { shown } from "./view/shown.ts";\nexport const x = shown;\n',
+    "pages-stay-in-the-bundle",
+  ],
   ["a library outside its folder", "src/gate/planted.ts", 'import "dockerode";\n', "dockerode-only-in-sandbox"],
 ])("goes red for %s", async (_what, file, content, law) => {
   const { code, text } = await planted(file, content);

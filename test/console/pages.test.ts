@@ -1,8 +1,12 @@
 /** The console in a real browser, before a real daemon that has lived: what it shows, to whom, and what it does not do. */
+
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { renderReport } from "../../src/console/report.ts";
 import { type ConsoleServer, startConsole } from "../../src/console/serve.ts";
 import type { DelegationPage, Summaries } from "../../src/domain/page.ts";
 import { openBrowser, openPage, violations, type Watched } from "./browser.ts";
@@ -44,13 +48,44 @@ async function enter(query = "", to: Page = page): Promise<void> {
 const pwned = () => page.evaluate(() => (globalThis as unknown as { pwned?: number }).pwned);
 const text = async (selector: string) => (await page.locator(selector).first().textContent()) ?? "";
 
+describe("the command", { timeout: 120_000 }, () => {
+  it("prints an address that works once, and ends when it is asked to", async () => {
+    const running = lived.host.begin("console", "--no-open");
+    try {
+      const url = await new Promise<string>((resolve, reject) => {
+        let said = "";
+        running.child.stdout?.on("data", (chunk: Buffer) => {
+          said += chunk.toString("utf8");
+          if (said.trimEnd().endsWith("}")) resolve((JSON.parse(said) as { url: string }).url);
+        });
+        running.done.then(({ stderr }) => reject(new Error(stderr)), reject);
+      });
+      await page.goto(url);
+      await page.waitForSelector(".list tbody tr");
+      const again = await openPage(browser);
+      expect((await again.page.goto(url))?.status()).toBe(403);
+      await again.close();
+    } finally {
+      running.child.kill("SIGTERM");
+    }
+    expect((await running.done).code).toBe(0);
+  });
+
+  it("says so where no daemon answers, or the port is none", async () => {
+    const nobody = await lived.host.cli("console", "--no-open", "--socket", `${lived.host.directory}/nobody.sock`);
+    expect([nobody.code, nobody.error().code]).toEqual([6, "host-unreachable"]);
+    const port = await lived.host.cli("console", "--no-open", "--port", "99999");
+    expect([port.code, port.error().code]).toEqual([2, "usage"]);
+  });
+});
+
 describe("the list", { timeout: 120_000 }, () => {
   it("shows what there is, newest first, and leads to each", async () => {
     await enter();
     await page.waitForSelector(".list tbody tr");
     const answer = await lived.host.api("GET", "/v1/summaries?limit=50");
     const { summaries } = JSON.parse(answer.body) as Summaries;
-    expect(await page.locator(".list tbody th").allTextContents()).toEqual(summaries.map(({ title }) => title));
+    expect(await page.locator(".list tbody th a").allTextContents()).toEqual(summaries.map(({ title }) => title));
     expect(page.url()).toBe(here());
     await page.getByRole("link", { name: "Round half up" }).first().click();
     await page.waitForSelector("article.delegation");
@@ -85,7 +120,7 @@ describe("the list", { timeout: 120_000 }, () => {
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to the content");
     await page.keyboard.press("Enter");
     expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
-    const titles = await page.locator(".list tbody th").allTextContents();
+    const titles = await page.locator(".list tbody th a").allTextContents();
     const focused = () => page.evaluate(() => document.activeElement?.textContent);
     await page.keyboard.press("j");
     expect(await focused()).toBe(titles[0]);
@@ -148,15 +183,23 @@ describe("one delegation", { timeout: 120_000 }, () => {
 
   it("shows the diff with line numbers and what was said at its lines, and fail-to-pass first", async () => {
     await enter(`?delegation=${lived.landed}`);
-    const file = page.locator(".file", { hasText: "src/money.js" }).first();
+    const last = page.locator("#attempt-2");
+    const file = last.locator(".file", { hasText: "src/money.js" }).first();
     const added = file.locator("tr.added", { hasText: "Math.round" });
     expect(await added.locator(".number").allTextContents()).toEqual(["", "2"]);
     expect(await file.locator("tr.removed", { hasText: "Math.floor" }).locator(".number").first().textContent()).toBe(
       "2",
     );
-    expect(await page.locator(".tests summary").first().textContent()).toMatch(/Failed before, pass now 1/);
-    expect(await text(".tests ul")).toContain("parts of a cent");
-    expect(await text(".remark-box")).toMatch(/evidence for A1/);
+    expect(await last.locator(".tests summary").first().textContent()).toMatch(/Failed before, pass now 1/);
+    expect(await text("#attempt-2 .tests ul")).toContain("parts of a cent");
+    expect(await file.locator(".remark-box").allTextContents()).toEqual([
+      expect.stringMatching(/evidence for A1 \(met\)/),
+      expect.stringMatching(/evidence for A1 \(met\)/),
+    ]);
+    // What the first attempt was told stands at its line too, though that diff is folded away.
+    expect(await page.locator("#attempt-1 .remark-box").allTextContents()).toEqual(
+      expect.arrayContaining([expect.stringMatching(/feedback.*Use Math\.round/)]),
+    );
   });
 
   it("shows what was denied, with its rule, and the controls that held", async () => {
@@ -164,7 +207,7 @@ describe("one delegation", { timeout: 120_000 }, () => {
     const denied = page.locator("tr.denied").first();
     expect(await denied.textContent()).toMatch(/10\.0\.0\.1/);
     expect(await text("#tried")).toMatch(/Hosts that were asked/);
-    const controls = page.locator("#tried details.part").first();
+    const controls = page.locator("#tried details.part", { hasText: "ontrols in force" }).first();
     await controls.locator("summary").first().click();
     expect(await controls.textContent()).toMatch(/seccomp/i);
   });
@@ -264,6 +307,37 @@ const closedGate = {
     },
   ],
 };
+
+describe("a report", { timeout: 120_000 }, () => {
+  it("is the same page as a file: no script, and axe finds nothing, alone or with others", async () => {
+    const answers = await Promise.all(
+      [lived.landed, lived.rejected].map((id) => lived.host.api("GET", `/v1/delegations/${id}/page?patches=true`)),
+    );
+    const pages = answers.map(({ body }) => JSON.parse(body) as DelegationPage);
+    for (const some of [pages.slice(0, 1), pages]) {
+      const html = await renderReport(some, { made: "2026-03-02T08:00:00.000Z", version: "0.1.0" });
+      const file = join(lived.host.directory, "report.html");
+      writeFileSync(file, html);
+      const asked: string[] = [];
+      page.on("request", (request) => asked.push(request.url()));
+      await page.goto(`file://${file}`);
+      expect(await text("h1")).toContain(some.length === 1 ? "Round half up" : "2 delegations");
+      // Its style is applied under its own policy.
+      expect(
+        await page
+          .locator(".badge.good")
+          .first()
+          .evaluate((one) => getComputedStyle(one).borderRadius),
+      ).not.toBe("0px");
+      await page.evaluate(() => {
+        for (const one of document.querySelectorAll("details")) one.open = true;
+      });
+      expect(await violations(page)).toEqual([]);
+      expect(asked.filter((url) => !url.startsWith("file://"))).toEqual([]);
+    }
+    expect(watched.problems).toEqual([]);
+  });
+});
 
 describe("hostile text", { timeout: 120_000 }, () => {
   it("of a real delegation stays text: a title, a path, code, a request", async () => {

@@ -1,5 +1,6 @@
 /** All delegations, plans and missions, newest first, a page at a time, with filters that stand in the address. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { State } from "../../domain/delegation.ts";
 import type { Summaries, Summary } from "../../domain/page.ts";
 import { showMoney } from "../../domain/show-amount.ts";
 import { shortRef } from "../view/answers.tsx";
@@ -36,6 +37,7 @@ export function ListPage({ query }: { query: URLSearchParams }) {
 }
 
 function Filters({ query }: { query: URLSearchParams }) {
+  const chosen = query.get("state");
   return (
     <search>
       <form class="filters" method="get">
@@ -45,10 +47,11 @@ function Filters({ query }: { query: URLSearchParams }) {
         </label>
         <label>
           State
-          <select name="state" value={query.get("state") ?? ""}>
+          <select name="state" value={chosen ?? ""}>
             <option value="">any</option>
-            {states.map((state) => (
-              <option key={state} value={state} selected={state === query.get("state")}>
+            {/* The address may ask for several, with commas. */}
+            {[...states, ...(chosen && !states.includes(chosen as State) ? [chosen] : [])].map((state) => (
+              <option key={state} value={state} selected={state === chosen}>
                 {state}
               </option>
             ))}
@@ -93,10 +96,21 @@ function Rows({ found, query }: { found: Summaries; query: URLSearchParams }) {
           {
             head: "Title",
             names: true,
-            cell: ({ id, title }) => (
-              <a href={pageOf(id)}>
-                <Text>{title}</Text>
-              </a>
+            cell: ({ id, title, kind, plan, brief }) => (
+              <>
+                <a href={pageOf(id)}>
+                  <Text>{title}</Text>
+                </a>
+                {kind === "delegation" && plan === undefined ? null : (
+                  <div class="small">
+                    {kind === "delegation" ? (
+                      <Text>{brief === undefined ? `the whole of ${plan}` : `brief ${brief} of ${plan}`}</Text>
+                    ) : (
+                      kind
+                    )}
+                  </div>
+                )}
+              </>
             ),
           },
           {
@@ -130,7 +144,10 @@ function Rows({ found, query }: { found: Summaries; query: URLSearchParams }) {
             head: "Target",
             cell: ({ repository, ref }) => (
               <span title={repository}>
-                <Text>{`${repository.split("/").at(-1) ?? ""} ${shortRef(ref)}`}</Text>
+                <Text>{repository.split("/").at(-1) ?? ""}</Text>
+                <div class="small">
+                  <Text>{shortRef(ref)}</Text>
+                </div>
               </span>
             ),
           },

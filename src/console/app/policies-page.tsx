@@ -3,7 +3,7 @@
 import type { Explanation } from "../../domain/page.ts";
 import type { PolicyView } from "../../host/policies.ts";
 import { Badge, Facts, Section } from "../view/parts.tsx";
-import { Clip, Code, Text } from "../view/text.tsx";
+import { Clip, Code, Names, Text } from "../view/text.tsx";
 import { useAnchorOpen } from "./anchor.ts";
 import { useAsked } from "./ask.ts";
 import { Answered, Frame } from "./frame.tsx";
@@ -88,18 +88,7 @@ function Explained({ policy, request }: { policy: string; request: string }) {
   );
 }
 
-const listOf = (items: readonly string[]) =>
-  items.length === 0 ? (
-    "nothing"
-  ) : (
-    <ul class="plain">
-      {items.map((item, index) => (
-        <li key={index}>
-          <Clip code>{item}</Clip>
-        </li>
-      ))}
-    </ul>
-  );
+const listOf = (names: readonly string[]) => <Names names={names} none="nothing" />;
 
 function Rendered({ policy }: { policy: PolicyView }) {
   if ("error" in policy)

@@ -31,7 +31,7 @@ export function answersOf(page: DelegationPage): Answer[] {
       id: "tried",
       question: "What did it try?",
       answer: `${counted(requests.total, "request")}, ${requests.denied} denied; ${counted(refused, "attempt")} rejected.`,
-      tone: requests.denied > 0 || refused > 0 ? "bad" : "good",
+      tone: requests.denied > 0 ? "bad" : refused > 0 ? "waiting" : "good",
     },
     {
       id: "landed",
@@ -66,7 +66,7 @@ export const shortRef = (ref: string): string => ref.replace(/^refs\/heads\//, "
 /** The questions, each a link to its section. */
 export function Answers({ page }: { page: DelegationPage }) {
   return (
-    <nav aria-label="Five questions" class="answers">
+    <nav aria-label={`Five questions about ${page.summary.id}`} class="answers">
       <ol>
         {answersOf(page).map(({ id, question, answer, tone }) => (
           <li key={id} class={tone}>

@@ -47,8 +47,15 @@ export function AttemptColumns({ attempts }: { attempts: readonly AttemptPage[] 
   );
 }
 
+interface AttemptProps {
+  attempt: AttemptPage;
+  /** Its delegation's id. */
+  delegation: string;
+  isLast: boolean;
+}
+
 /** One attempt whole. */
-export function AttemptView({ attempt, isLast }: { attempt: AttemptPage; isLast: boolean }) {
+export function AttemptView({ attempt, delegation, isLast }: AttemptProps) {
   const { number, findings, notes, failure, proposal, tests, verdicts } = attempt;
   const id = `attempt-${number}`;
   return (
@@ -132,6 +139,7 @@ export function AttemptView({ attempt, isLast }: { attempt: AttemptPage; isLast:
             <ChangedPaths attempt={attempt} />
           ) : (
             <DiffView
+              of={`attempt ${number} of ${delegation}`}
               id={`${id}-file`}
               text={proposal.patch.text}
               cut={proposal.patch.cut === true}

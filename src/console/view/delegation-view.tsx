@@ -7,7 +7,7 @@ import { AttemptColumns, AttemptView } from "./attempts-view.tsx";
 import { Badge, counted, Facts, More, Section, Table } from "./parts.tsx";
 import { Heading } from "./place.tsx";
 import { BudgetView, LandingView, LedgerView } from "./proof-view.tsx";
-import { Clip, Code, Digest, Text, Time } from "./text.tsx";
+import { Clip, Code, Digest, Names, Text, Time } from "./text.tsx";
 import { NetworkView, ProcessesView } from "./tried-view.tsx";
 
 interface Props {
@@ -79,7 +79,12 @@ export function DelegationView({ page, link, beside }: Props) {
         <AttemptColumns attempts={attempts.items} />
         <More total={attempts.total} shown={attempts.items.length} what="attempts" />
         {attempts.items.map((attempt) => (
-          <AttemptView key={attempt.number} attempt={attempt} isLast={attempt.number === last} />
+          <AttemptView
+            key={attempt.number}
+            attempt={attempt}
+            delegation={summary.id}
+            isLast={attempt.number === last}
+          />
         ))}
       </Section>
       <Section
@@ -110,24 +115,61 @@ export function DelegationView({ page, link, beside }: Props) {
   );
 }
 
+/** Steps in their order; what a sandbox did between two of the others is folded into one line. */
 function Timeline({ steps }: { steps: readonly Step[] }) {
+  const groups: Step[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (step.kind === "sandbox" && last?.[0]?.kind === "sandbox") last.push(step);
+    else groups.push([step]);
+  }
   return (
     <ol class="timeline">
-      {steps.map((step) => (
-        <li key={step.seq} class={step.tone}>
-          <Time date={false}>{step.time}</Time>{" "}
-          <span class="step">
-            <Text>{step.title}</Text>
-            {step.milliseconds === undefined ? null : <span class="took">{` ${showDuration(step.milliseconds)}`}</span>}
-            {step.detail ? (
-              <span class="detail">
-                <Clip>{step.detail}</Clip>
-              </span>
-            ) : null}
-          </span>
-        </li>
-      ))}
+      {groups.map((group) => {
+        const [first] = group;
+        if (!first) return null;
+        if (group.length === 1) return <StepLine key={first.seq} step={first} />;
+        const took = group.reduce((sum, { milliseconds }) => sum + (milliseconds ?? 0), 0);
+        return (
+          <li key={first.seq} class={toneOfGroup(group)}>
+            <Time date={false}>{first.time}</Time>{" "}
+            <details class="step">
+              <summary>
+                <Text>{first.title}</Text>
+                <span class="took">{` and ${group.length - 1} more, ${showDuration(took)}`}</span>
+              </summary>
+              <ol class="timeline">
+                {group.map((step) => (
+                  <StepLine key={step.seq} step={step} />
+                ))}
+              </ol>
+            </details>
+          </li>
+        );
+      })}
     </ol>
+  );
+}
+
+const toneOfGroup = (steps: readonly Step[]): Step["tone"] =>
+  steps.some(({ tone }) => tone === "bad") ? "bad" : (steps[0]?.tone ?? "plain");
+
+function StepLine({ step }: { step: Step }) {
+  const { title, detail, milliseconds } = step;
+  const isMore = detail !== undefined && detail.toLowerCase() !== title.toLowerCase();
+  return (
+    <li class={step.tone}>
+      <Time date={false}>{step.time}</Time>{" "}
+      <span class="step">
+        <Text>{title}</Text>
+        {milliseconds === undefined ? null : <span class="took">{` ${showDuration(milliseconds)}`}</span>}
+        {isMore ? (
+          <span class="detail">
+            <Clip>{detail}</Clip>
+          </span>
+        ) : null}
+      </span>
+    </li>
   );
 }
 
@@ -147,6 +189,7 @@ function Sandboxes({ sandboxes }: { sandboxes: readonly SandboxPage[] }) {
           { head: "For", cell: ({ purpose }) => <Clip>{purpose}</Clip> },
           { head: "Attempt", figures: true, cell: ({ attempt }) => attempt },
           { head: "Image", cell: ({ image }) => <Digest>{image}</Digest> },
+          { head: "Engine", cell: ({ engine }) => <Text>{engine}</Text> },
           {
             head: "End",
             cell: ({ end, exit }) => (end ? `${end}${typeof exit === "number" ? ` ${exit}` : ""}` : "none recorded"),
@@ -168,36 +211,30 @@ function Sandboxes({ sandboxes }: { sandboxes: readonly SandboxPage[] }) {
           },
         ]}
       />
-      {sandboxes.map(({ id, role, attempt, engine, controls }) => (
-        <details key={id} class="part">
-          <summary>
-            {`Controls in force in ${id} (${role} of attempt ${attempt}, `}
-            <Text>{engine}</Text>)
-          </summary>
-          <Facts
-            facts={Object.entries(controls).map(([name, value]) => [
-              name,
-              <Clip key={name} code>
-                {shownValue(value)}
-              </Clip>,
-            ])}
-          />
-        </details>
-      ))}
+      {[...Map.groupBy(sandboxes, ({ controls }) => JSON.stringify(controls)).values()].map((alike) => {
+        const [first] = alike;
+        if (!first) return null;
+        const names = alike.map(({ id, role, attempt }) => `${id} (${role} of attempt ${attempt})`);
+        return (
+          <details key={first.id} class="part">
+            <summary>
+              {alike.length === 1
+                ? "Controls in force in "
+                : `The same controls in force in ${alike.length} sandboxes: `}
+              <Text>{names.join(", ")}</Text>
+            </summary>
+            <Facts
+              facts={Object.entries(first.controls).map(([name, value]) => [
+                name,
+                <Clip key={name} code>
+                  {shownValue(value)}
+                </Clip>,
+              ])}
+            />
+          </details>
+        );
+      })}
     </>
-  );
-}
-
-function Names({ names, none }: { names: readonly string[]; none: string }) {
-  if (names.length === 0) return <>{none}</>;
-  return (
-    <ul class="plain">
-      {names.map((name, index) => (
-        <li key={index}>
-          <Clip code>{name}</Clip>
-        </li>
-      ))}
-    </ul>
   );
 }
 

@@ -13,6 +13,8 @@ const signs = { hunk: "", context: " ", added: "+", removed: "−", note: "" } a
 const words = { hunk: "", context: "", added: "added", removed: "removed", note: "" } as const;
 
 interface DiffProps {
+  /** Whose diff it is, such as `attempt 1`. */
+  of: string;
   /** Of the page's anchors. */
   id: string;
   text: string;
@@ -21,7 +23,7 @@ interface DiffProps {
 }
 
 /** The files of a patch, a list of them first. */
-export function DiffView({ id, text, cut, remarks }: DiffProps) {
+export function DiffView({ of, id, text, cut, remarks }: DiffProps) {
   const files = readPatch(text);
   if (files.length === 0) return <p class="none">The patch is empty.</p>;
   let room = mostLines;
@@ -34,7 +36,7 @@ export function DiffView({ id, text, cut, remarks }: DiffProps) {
   const homeless = remarks.filter(({ path }) => !hasFile.has(path));
   return (
     <div class="diff">
-      <nav aria-label="Files of the diff">
+      <nav aria-label={`Files of the diff of ${of}`}>
         <ul class="files">
           {files.map((file, index) => (
             <li key={file.path}>
@@ -94,6 +96,12 @@ function FileView({ id, file, rows, remarks }: FileProps) {
         <caption class="unseen">
           Changes of <Text>{file.path}</Text>
         </caption>
+        <colgroup>
+          <col class="number" />
+          <col class="number" />
+          <col class="sign" />
+          <col />
+        </colgroup>
         <thead class="unseen">
           <tr>
             <th scope="col">Line in the base</th>

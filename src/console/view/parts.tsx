@@ -1,6 +1,7 @@
 /** What every page is made of: sections, tables, badges, lists of facts. */
 import type { ComponentChildren, JSX } from "preact";
-import { Heading, useAnchor } from "./place.tsx";
+import { useContext } from "preact/hooks";
+import { Heading, Place, useAnchor } from "./place.tsx";
 import { Text } from "./text.tsx";
 
 export type Tone = "plain" | "good" | "bad" | "waiting";
@@ -58,8 +59,10 @@ interface SectionProps {
 /** A part of a page with a heading and an anchor. */
 export function Section({ id, title, lead, level = 2, children }: SectionProps) {
   const anchor = useAnchor()(id);
+  // One of several pages in a report: its landmarks would have the names of all the others'.
+  const { deeper } = useContext(Place);
   return (
-    <section id={anchor} aria-labelledby={`${anchor}-title`}>
+    <section id={anchor} {...(deeper === 0 ? { "aria-labelledby": `${anchor}-title` } : {})}>
       <Heading level={level} id={`${anchor}-title`}>
         {title}
       </Heading>
@@ -95,8 +98,9 @@ interface TableProps<T> {
 export function Table<T>({ caption, columns, rows, total = rows.length, none, rowClass, rowKey }: TableProps<T>) {
   if (rows.length === 0) return <p class="none">{none}</p>;
   return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls; a section would be one landmark of dozens
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1)
-    <section class="scroll" aria-label={caption} tabIndex={0}>
+    <div class="scroll" role="group" aria-label={caption} tabIndex={0}>
       <table>
         <caption>
           {caption}
@@ -130,7 +134,7 @@ export function Table<T>({ caption, columns, rows, total = rows.length, none, ro
           ))}
         </tbody>
       </table>
-    </section>
+    </div>
   );
 }
 

@@ -112,9 +112,11 @@ export function LedgerView({ ledger, lines }: Pick<DelegationPage, "ledger" | "l
             whole.keyids.length > 0 ? whole.keyids.map((keyid) => <Digest key={keyid}>{keyid}</Digest>) : undefined,
           ],
           ["Checked", whole.checked ? <Time key="c">{whole.checked}</Time> : undefined],
-          ["What this cannot prove", <Clip key="w">{whole.cannotProve}</Clip>],
         ]}
       />
+      <p>
+        What this cannot prove: <Text>{whole.cannotProve}</Text>
+      </p>
       <details class="part">
         <summary>
           <Heading level={3}>{`Ledger lines (${lines.total})`}</Heading>

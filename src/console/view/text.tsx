@@ -37,6 +37,30 @@ export function Clip({ children, code = false }: { children: string; code?: bool
   );
 }
 
+/** Names that are shown open; of more, the number is, and all of them for whoever opens it. */
+const openNames = 12;
+
+/** A list of names, or what stands for none. */
+export function Names({ names, none }: { names: readonly string[]; none: string }) {
+  if (names.length === 0) return <>{none}</>;
+  const list = (
+    <ul class="plain">
+      {names.map((name, index) => (
+        <li key={index}>
+          <Clip code>{name}</Clip>
+        </li>
+      ))}
+    </ul>
+  );
+  if (names.length <= openNames) return list;
+  return (
+    <details>
+      <summary>{`${names.length}, such as ${names[0]}`}</summary>
+      {list}
+    </details>
+  );
+}
+
 /** A digest or an object id: its beginning, and the whole of it to be copied. */
 export function Digest({ children, length = 12 }: { children: string; length?: number }) {
   if (children.length <= length + 8) return <Code>{children}</Code>;

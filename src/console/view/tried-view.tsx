@@ -1,7 +1,7 @@
 /** What it tried: every request that the gateway decided, every process by the kernel, and what the harness said it ran. */
 import type { DelegationPage } from "../../domain/page.ts";
 import { showDuration, showSize } from "../../domain/show-amount.ts";
-import { Badge, counted, Table } from "./parts.tsx";
+import { Badge, counted, More, Table } from "./parts.tsx";
 import { Clip, Code, Text, Time } from "./text.tsx";
 
 /** The hosts that were asked, then each request; those that were denied first. */
@@ -53,6 +53,10 @@ export function NetworkView({ requests }: Pick<DelegationPage, "requests">) {
 
 /** The kernel's table, and the claims beside it. */
 export function ProcessesView({ processes, claims }: Pick<DelegationPage, "processes" | "claims">) {
+  const roles = new Map(processes.sandboxes.map(({ sandbox, role }) => [sandbox, role]));
+  const isOwn = ({ sandbox }: ProcessItem) => roles.get(sandbox) === "executor";
+  const own = processes.items.filter(isOwn);
+  const others = processes.items.filter((row) => !isOwn(row));
   return (
     <div class={claims.total > 0 ? "beside" : undefined}>
       <div>
@@ -82,31 +86,14 @@ export function ProcessesView({ processes, claims }: Pick<DelegationPage, "proce
             },
           ]}
         />
-        <Table
-          caption="Processes that ended, by the kernel"
-          none="No process is listed."
-          rows={processes.items}
-          total={processes.total}
-          columns={[
-            { head: "Process", figures: true, cell: ({ pid }) => pid },
-            { head: "Parent", figures: true, cell: ({ ppid }) => ppid },
-            { head: "Name (its own)", names: true, cell: ({ name }) => <Clip code>{name}</Clip> },
-            {
-              head: "End",
-              cell: ({ exit, signal }) =>
-                signal !== undefined ? (
-                  <Badge tone="bad">{`signal ${signal}`}</Badge>
-                ) : (
-                  <Badge tone={exit === 0 ? "good" : "bad"}>{`exit ${exit ?? "?"}`}</Badge>
-                ),
-            },
-            { head: "User", figures: true, cell: ({ uid }) => uid },
-            { head: "Began", cell: ({ started }) => <Time date={false}>{started}</Time> },
-            { head: "Lived", figures: true, cell: ({ elapsed }) => showDuration(elapsed) },
-            { head: "Processor", figures: true, cell: ({ cpu }) => showDuration(cpu) },
-            { head: "Sandbox", cell: ({ sandbox }) => <Code>{sandbox}</Code> },
-          ]}
-        />
+        <Processes caption="The executor's processes, by the kernel" rows={own} />
+        {others.length > 0 ? (
+          <details class="part">
+            <summary>{`Processes of the other sandboxes (${others.length})`}</summary>
+            <Processes caption="Processes of testers, verifiers and actions, by the kernel" rows={others} />
+          </details>
+        ) : null}
+        <More total={processes.total} shown={processes.items.length} what="processes" />
       </div>
       {claims.total > 0 ? (
         <Table
@@ -123,5 +110,38 @@ export function ProcessesView({ processes, claims }: Pick<DelegationPage, "proce
         <p class="none">{`The harness's own words about what it ran are not in this record (${counted(claims.total, "claim")}).`}</p>
       )}
     </div>
+  );
+}
+
+type ProcessItem = DelegationPage["processes"]["items"][number];
+
+function Processes({ caption, rows }: { caption: string; rows: readonly ProcessItem[] }) {
+  return (
+    <Table
+      caption={caption}
+      none="No process of the executor's is listed."
+      rows={rows}
+      columns={[
+        { head: "Process", figures: true, cell: ({ pid }) => pid },
+        { head: "Parent", figures: true, cell: ({ ppid }) => ppid },
+        { head: "Name (its own)", names: true, cell: ({ name }) => <Clip code>{name}</Clip> },
+        {
+          head: "End",
+          cell: ({ exit, signal }) =>
+            signal !== undefined ? (
+              <Badge tone="bad">{`signal ${signal}`}</Badge>
+            ) : exit === 0 ? (
+              "exit 0"
+            ) : (
+              <Badge tone="waiting">{`exit ${exit ?? "?"}`}</Badge>
+            ),
+        },
+        { head: "User", figures: true, cell: ({ uid }) => uid },
+        { head: "Began", cell: ({ started }) => <Time date={false}>{started}</Time> },
+        { head: "Lived", figures: true, cell: ({ elapsed }) => showDuration(elapsed) },
+        { head: "Processor", figures: true, cell: ({ cpu }) => showDuration(cpu) },
+        { head: "Sandbox", cell: ({ sandbox }) => <Code>{sandbox}</Code> },
+      ]}
+    />
   );
 }
