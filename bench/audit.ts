@@ -98,9 +98,9 @@ function commandsOf(id: string, files: readonly string[]): [string, string[], st
     [
       "audit show --denied",
       ["show", "--denied"],
-      "grep of the same words",
+      "grep -c of the same words",
       "grep",
-      ["-h", '"decision":"deny"', ...files],
+      ["-c", '"decision":"deny"', ...files],
     ],
     ["audit report ID", ["report", id], ...sum],
     ["audit report --since", ["report", "--since", "2026-01-01"], ...sum],
