@@ -10,6 +10,7 @@ import { ledgerFigures } from "./ledger.ts";
 import { type Figure, printFigures } from "./measure.ts";
 import { modelRouteFigures } from "./model-route.ts";
 import { policyFigures } from "./policy.ts";
+import { processFigures } from "./processes.ts";
 
 const machine = {
   cpus: cpus().length,
@@ -21,6 +22,7 @@ const machine = {
 const figures: Figure[] = [];
 const parts = [
   coldStart,
+  processFigures,
   () => collectFigures(1_000),
   () => collectFigures(20_000),
   ledgerFigures,
