@@ -1,6 +1,7 @@
 /** `make bench`: every figure of SPECIFICATION.md, each beside a named peer in the same run. `--json` prints data. */
 import { cpus, release, totalmem } from "node:os";
 import { showSize } from "../src/domain/units.ts";
+import { auditFigures } from "./audit.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
 import { gatewayFigures } from "./gateway.ts";
@@ -25,6 +26,7 @@ const parts = [
   () => collectFigures(1_000),
   () => collectFigures(20_000),
   ledgerFigures,
+  () => auditFigures(),
   policyFigures,
   gatewayFigures,
   modelRouteFigures,

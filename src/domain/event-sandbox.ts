@@ -2,7 +2,15 @@
 import { z } from "zod";
 import { imageDigest, role, sha256, shortName } from "./identity.ts";
 import { modelUsage } from "./model.ts";
-import { accountingGap, namesOfOneEvent, processName, processRow, rowsOfOneEvent } from "./processes.ts";
+import {
+  accountingGap,
+  claimedCommand,
+  mostClaims,
+  namesOfOneEvent,
+  processName,
+  processRow,
+  rowsOfOneEvent,
+} from "./processes.ts";
 
 const attempt = z.number().int().positive();
 /** A sandbox's id. */
@@ -59,6 +67,13 @@ export const sandboxEvents = {
       .max(rowsOfOneEvent)
       .describe("In the order in which they ended: the first and the last."),
     gap: accountingGap.optional().describe("Why there are none, or not all."),
+  }),
+  "sandbox.claimed": z.strictObject({
+    sandbox,
+    by: z.literal("harness").describe("Whose word it is: a claim."),
+    total: amount.describe("Commands that it said it ran, as far as its output was kept."),
+    cut: z.boolean().describe("Only the two ends of its output were kept."),
+    commands: z.array(claimedCommand).max(mostClaims),
   }),
   request: z.strictObject({
     sandbox,

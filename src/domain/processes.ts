@@ -34,6 +34,15 @@ export type ProcessName = z.infer<typeof processName>;
 /** Why there is nothing, or not all, to be said about what ran. */
 export const accountingGap = z.string().min(1).max(500);
 
+/** A command that a harness said it ran, cut. */
+export const claimBytes = 1000;
+export const claimedCommand = z.strictObject({
+  command: z.string().max(claimBytes),
+  exit: z.number().int().optional().describe("As the harness said, too."),
+});
+/** Commands that one event holds. */
+export const mostClaims = 100;
+
 /** Rows that one event holds. */
 export const rowsOfOneEvent = 500;
 /** Names that one event counts. */

@@ -11,6 +11,7 @@ import { bindSecrets } from "../gateway/secret-lane.ts";
 import { laneFiles, transparentFor } from "../gateway/transparent.ts";
 import type { Sandbox, SandboxEngine } from "../sandbox/engine.ts";
 import { sandboxPaths } from "../sandbox/hardening.ts";
+import { claimedBy } from "../sandbox/harness-claims.ts";
 import { processEvent } from "../sandbox/process-event.ts";
 import type { RoleRun, RoleWatch, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
 import type { Budgets } from "./budgets.ts";
@@ -162,6 +163,9 @@ export function roleRunner(tools: {
         delegation,
         data: { sandbox: id, end, exit, milliseconds, output: { bytes: output.bytes, digest: output.digest, kept } },
       });
+      // What the code under test prints is no harness's word.
+      const claimed = role.role === "executor" || role.role === "planner" ? claimedBy(id, output) : undefined;
+      if (claimed) tools.note({ type: "sandbox.claimed", delegation, data: claimed });
       if (result.processes) {
         const data = await maskedNames(processEvent(id, result.processes), tools.secrets.mask);
         tools.note({ type: "sandbox.processes", delegation, data });

@@ -101,7 +101,12 @@ async function isShort(directory: string): Promise<boolean> {
 }
 
 /** Turns accounting on for a sandbox whose command has not begun. Never rejects: what failed is in the account. */
-export async function openAccounting(of: Accounted, directory: string): Promise<Accounting> {
+export async function openAccounting(of: Accounted, directory: string, runtime = "runc"): Promise<Accounting> {
+  // A runtime with a kernel of its own shows the host's kernel one process, whatever runs in it.
+  if (runtime !== "runc") {
+    const gap = `the host's kernel does not see what runs under ${runtime}`;
+    return { end: async () => ({ whole: false, gap }) };
+  }
   const gaps: string[] = [];
   const noted = (error: unknown) => {
     const text = (error instanceof Error ? error.message : String(error)).slice(0, 400).toWellFormed();

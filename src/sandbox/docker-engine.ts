@@ -104,7 +104,8 @@ async function startContainer(
   bounded: Bounded,
   accounts: string | undefined,
 ): Promise<Sandbox> {
-  const created = await bounded("inspect the sandbox", container.inspect());
+  const inspect = () => bounded("inspect the sandbox", container.inspect());
+  const created = await inspect();
   const asked = checkInspection(spec, created);
 
   let ended: SandboxEnd | undefined;
@@ -125,7 +126,7 @@ async function startContainer(
   const confirm = async () => {
     while (!gone) {
       await new Promise((resolve) => setTimeout(resolve, 500));
-      const state = await bounded("inspect the sandbox", container.inspect()).catch(() => undefined);
+      const state = await inspect().catch(() => undefined);
       if (state?.State.Running === false) killed.resolve(undefined);
     }
   };
@@ -154,18 +155,19 @@ async function startContainer(
   let pid = 0;
   let accounting: Accounting | undefined;
   try {
-    const running = await bounded("inspect the sandbox", container.inspect());
+    const running = await inspect();
     pid = running.State.Pid;
     // One that was ended meanwhile has nothing left to read.
     if (running.State.Running && pid > 0) {
       const of = { id: spec.id, pid, owner: running.Id };
       const asking = readKernel(pid, running.Id);
       asking.catch(() => {}); // awaited below, after what must be closed is there
-      if (accounts !== undefined) accounting = await openAccounting(of, accounts);
+      if (accounts !== undefined) accounting = await openAccounting(of, accounts, spec.runtime);
       kernel = await asking;
+      // Only now the command begins: every control was read back, and nothing of it runs unseen.
+      if (isRead(kernel)) stream.end("\n");
+      else await untilEnded(async () => ended !== undefined || !(await inspect()).State.Running);
     }
-    // Only now the command begins: every control was read back, and nothing of it runs unseen.
-    stream.end("\n");
   } catch (error) {
     clearTimeout(timer);
     await accounting?.end();
@@ -183,8 +185,7 @@ async function startContainer(
     const milliseconds = Math.round(performance.now() - begun);
     clearTimeout(timer);
     try {
-      if (exit !== 0 && !ended && (await bounded("inspect the sandbox", container.inspect())).State.OOMKilled)
-        ended = "memory";
+      if (exit !== 0 && !ended && (await inspect()).State.OOMKilled) ended = "memory";
       await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
     } catch {
       ended ??= "failed";
@@ -205,6 +206,24 @@ async function startContainer(
 
   const controls = { ...asked, ...kernel };
   return { id: spec.id, pid, controls, done, end, cpuTime: () => cpuTime(pid, created.Id) };
+}
+
+const isRead = (kernel: Controls) => kernel["kernelSeccomp"] !== undefined;
+
+/** Waits for the end of a sandbox that the kernel tells nothing of. Throws `control-missing` where it runs on. */
+async function untilEnded(hasEnded: () => Promise<boolean>): Promise<void> {
+  for (const until = performance.now() + 2000; !(await hasEnded()); ) {
+    if (performance.now() > until) {
+      throw new SallyportError(
+        "control-missing",
+        "the kernel's word on the sandbox's init cannot be read, and it runs",
+        {
+          next: "Its command was not started. Run `sallyport doctor`.",
+        },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /**

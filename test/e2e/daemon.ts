@@ -103,6 +103,8 @@ export interface HostOptions {
   missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
   /** More planners, by name; `repositories` are named by `directory`. */
   planners?: (directory: string) => Record<string, object>;
+  /** Where heads of the ledger are handed to, by its directory; left out: nowhere. */
+  anchors?: (directory: string) => object[];
 }
 
 /** What almost every test starts. */
@@ -159,6 +161,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     queue: options.queue ?? 100,
     // A test that counts sandboxes draws no canary by chance.
     calibration: { rate: 0, ...options.calibration },
+    ...(options.anchors ? { anchors: options.anchors(directory) } : {}),
     planners: {
       default: {
         repositories: [`${directory}/r/**`],

@@ -88,6 +88,8 @@ const lines: Record<string, (attempt: number, box: string, text: string) => Entr
       })),
       gap: text.slice(0, 300) || "none",
     }),
+  claimed: (_, sandbox, text) =>
+    entry("sandbox.claimed", { sandbox, by: "harness", total: 1, cut: false, commands: [{ command: text, exit: 1 }] }),
   request: (_, sandbox, text) =>
     entry("request", {
       sandbox,
