@@ -9,6 +9,7 @@ import { harnessFigures } from "./harness-start.ts";
 import { ledgerFigures } from "./ledger.ts";
 import { type Figure, printFigures } from "./measure.ts";
 import { modelRouteFigures } from "./model-route.ts";
+import { pageFigures } from "./pages.ts";
 import { policyFigures } from "./policy.ts";
 import { processFigures } from "./processes.ts";
 
@@ -22,6 +23,7 @@ const machine = {
 const figures: Figure[] = [];
 const parts = [
   coldStart,
+  pageFigures,
   processFigures,
   () => collectFigures(1_000),
   () => collectFigures(20_000),

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Entry } from "../../src/domain/event.ts";
 import type { MissionView } from "../../src/domain/mission-record.ts";
+import { planPage } from "../../src/domain/page.ts";
 import { openHost, type TestHost } from "./daemon.ts";
 import { until } from "./leftovers.ts";
 import { part, parts, planOf, tested } from "./plan-turn.ts";
@@ -92,6 +93,14 @@ describe("run", { timeout: 240_000 }, () => {
     expect(planners.map(({ data }) => data.role)).toEqual(["planner", "planner"]);
     for (const { data } of planners) expect(JSON.stringify(data.controls.mounts)).not.toContain(":rw");
     expect((await host.cli("show", view.id)).code).toBe(0);
+    const page = planPage.parse(JSON.parse((await host.api("GET", `/v1/missions/${view.id}/page`)).body));
+    expect(page.summary).toMatchObject({ kind: "mission", state: "landed", rests: true, attempts: 2 });
+    expect(page.turns.map(({ purpose, refused }) => [purpose, refused.length])).toEqual([
+      ["plan", 3],
+      ["report", 0],
+    ]);
+    expect(page.report).toEqual({ by: "planner", text: "Both parts are done." });
+    expect(page.briefs.total).toBe(2);
   });
 
   it("ends stuck where no plan is ever valid, capped in turns and in refused plans", async () => {

@@ -1,5 +1,6 @@
 /** Plans on real containers: order, parallel lanes, one verdict on the whole, one landing. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { delegationPage, planPage, summaries } from "../../src/domain/page.ts";
 import { openHost, type TestHost } from "./daemon.ts";
 import { briefRecord, part, parts, planOf, planTurn, tested } from "./plan-turn.ts";
 
@@ -59,6 +60,23 @@ describe("a plan", { timeout: 240_000 }, () => {
     expect(repository.git("rev-list", "--count", "main..whole")).toBe("1");
     const shown = await host.cli("show", view.id);
     expect([shown.code, shown.json().state]).toEqual([0, "landed"]);
+
+    // Its page, and its row with what its briefs came to.
+    const { body } = await host.api("GET", `/v1/plans/${view.id}/page`);
+    const page = planPage.parse(JSON.parse(body));
+    expect(page.summary).toMatchObject({ id: view.id, kind: "plan", state: "landed", attempts: 3 });
+    expect(page.briefs.items.map(({ id, state }) => `${id} ${state}`)).toEqual([
+      "B1 approved",
+      "B2 approved",
+      "B3 approved",
+    ]);
+    expect(page.combined).toMatchObject({ delegation: whole.id, state: "landed" });
+    expect(page.lines.items[0]?.type).toBe("plan.accepted");
+    const list = summaries.parse(JSON.parse((await host.api("GET", "/v1/summaries?limit=10")).body));
+    expect(list.summaries.map(({ kind }) => kind).sort()).toEqual([...Array(4).fill("delegation"), "plan"]);
+    const part3 = await host.api("GET", `/v1/delegations/${three?.id}/page`);
+    expect(delegationPage.parse(JSON.parse(part3.body)).summary).toMatchObject({ plan: view.id, brief: "B3" });
+
     const twice = await host.cli("land", view.id);
     expect([twice.code, twice.error().code]).toEqual([5, "approval-missing"]);
   });
