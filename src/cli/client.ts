@@ -67,6 +67,18 @@ export async function* lines<T>(state: StateDirectory, path: string): AsyncGener
   }
 }
 
+/** All of a list, page by page from its end back: no answer of the daemon's is without bound. */
+export async function listAll<T>(state: StateDirectory, kind: "delegations" | "plans" | "missions"): Promise<T[]> {
+  const all: T[] = [];
+  let before = "";
+  do {
+    const page = await call<Record<string, T[]> & { next?: string }>(state, "GET", `/v1/${kind}?limit=500${before}`);
+    all.unshift(...(page[kind] ?? []));
+    before = page.next === undefined ? "" : `&before=${page.next}`;
+  } while (before !== "");
+  return all;
+}
+
 /** Where the API has what an id names: a plan's begins with `p-`, a mission's with `m-`. */
 export function pathOf(id: string): string {
   const kind = id.startsWith("p-") ? "plans" : id.startsWith("m-") ? "missions" : "delegations";

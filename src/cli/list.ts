@@ -4,7 +4,7 @@ import { type Delegation, states } from "../domain/delegation.ts";
 import { SallyportError } from "../domain/error.ts";
 import type { Summary } from "../domain/page.ts";
 import { nearest } from "../policy/issues.ts";
-import { call } from "./client.ts";
+import { listAll } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
 import { stateStyle } from "./state-style.ts";
 import { summariesOf } from "./summaries.ts";
@@ -58,7 +58,7 @@ async function list({ state, json }: Globals, options: Options): Promise<number>
   const wanted = options.only === undefined ? undefined : checkStates(options.only);
   const most = parseLimit(options);
   if (json) {
-    const { delegations } = await call<{ delegations: Delegation[] }>(state, "GET", "/v1/delegations");
+    const delegations = await listAll<Delegation>(state, "delegations");
     const kept = delegations.filter(
       (one) => (!wanted || wanted.includes(one.state)) && (!options.executor || one.executor === options.executor),
     );

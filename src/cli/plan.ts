@@ -15,7 +15,7 @@ import { checkSource, parseSource, readText, type Source } from "../policy/docum
 import { loadPolicy } from "../policy/load.ts";
 import { openHostRepository, resolveCommit } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
-import { call, pathOf } from "./client.ts";
+import { call, listAll, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say, sayNext } from "./context.ts";
 import { readCheckFiles } from "./delegate.ts";
 import { withId } from "./ids.ts";
@@ -131,7 +131,7 @@ async function run({ state, json }: Globals, file: string, options: Options): Pr
 }
 
 async function list({ state, json }: Globals): Promise<number> {
-  const { plans } = await call<{ plans: PlanView[] }>(state, "GET", "/v1/plans");
+  const plans = await listAll<PlanView>(state, "plans");
   if (json) print(plans);
   else if (plans.length === 0) say("no plans yet; next: sallyport plan run PLAN --repo DIR");
   else {
