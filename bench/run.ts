@@ -1,6 +1,7 @@
 /** `make bench`: every figure of SPECIFICATION.md, each beside a named peer in the same run. `--json` prints data. */
 import { cpus, release, totalmem } from "node:os";
 import { showSize } from "../src/domain/units.ts";
+import { auditFigures } from "./audit.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
 import { gatewayFigures } from "./gateway.ts";
@@ -9,6 +10,7 @@ import { ledgerFigures } from "./ledger.ts";
 import { type Figure, printFigures } from "./measure.ts";
 import { modelRouteFigures } from "./model-route.ts";
 import { policyFigures } from "./policy.ts";
+import { processFigures } from "./processes.ts";
 
 const machine = {
   cpus: cpus().length,
@@ -20,9 +22,11 @@ const machine = {
 const figures: Figure[] = [];
 const parts = [
   coldStart,
+  processFigures,
   () => collectFigures(1_000),
   () => collectFigures(20_000),
   ledgerFigures,
+  () => auditFigures(),
   policyFigures,
   gatewayFigures,
   modelRouteFigures,

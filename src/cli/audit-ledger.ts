@@ -2,11 +2,12 @@
 import { SallyportError } from "../domain/error.ts";
 import { subjectId } from "../domain/identity.ts";
 import { written } from "../domain/units.ts";
-import { type HostPublicKey, loadHostPublicKey } from "../gate/keys.ts";
+import { type HostPublicKey, loadHostPublicKey, publicKeyFrom } from "../gate/keys.ts";
 import type { EntryFilter } from "../host/audit/filter.ts";
 import type { StateDirectory } from "../host/state-directory.ts";
 import { type CheckedLine, type Verification, type VerifyOptions, walkLedger } from "../ledger/verify.ts";
 import { call } from "./client.ts";
+import { readKeyFile } from "./read-key.ts";
 
 export interface Head {
   seq: number;
@@ -26,9 +27,12 @@ export async function liveHead(state: StateDirectory): Promise<Head | undefined>
   return Promise.race([asked, late]);
 }
 
-/** The host's public key, and the options that verify with it up to what is durable now. */
-export async function verifyWith(state: StateDirectory): Promise<{ key: HostPublicKey; options: VerifyOptions }> {
-  const key = await loadHostPublicKey(state.keys);
+/** The host's public key (or the one of `keyFile`), and the options that verify with it up to what is durable now. */
+export async function verifyWith(
+  state: StateDirectory,
+  keyFile?: string,
+): Promise<{ key: HostPublicKey; options: VerifyOptions }> {
+  const key = keyFile === undefined ? await loadHostPublicKey(state.keys) : publicKeyFrom(await readKeyFile(keyFile));
   const live = await liveHead(state);
   const options: VerifyOptions = {
     verifySignature: (keyid, bytes, signature) =>

@@ -13,6 +13,7 @@ import { readEntries } from "../ledger/read.ts";
 import { openHostRepository } from "../worktree/host-repository.ts";
 import { openQuarantine } from "../worktree/quarantine.ts";
 import { done, type Globals, print, say } from "./context.ts";
+import { readKeyFile } from "./read-key.ts";
 
 interface Head {
   seq: number;
@@ -86,7 +87,7 @@ export async function verifyPack(
 }
 
 async function claimsOf(proof: ReadProof, options: { repo?: string; key?: string }): Promise<Claim[]> {
-  const key = options.key === undefined ? undefined : publicKeyFrom(await readKey(options.key));
+  const key = options.key === undefined ? undefined : publicKeyFrom(await readKeyFile(options.key));
   if (options.repo === undefined) return verifyProof(proof, key ? { key } : {});
   const directory = await mkdtemp(join(tmpdir(), "sallyport-proof-"));
   try {
@@ -97,13 +98,4 @@ async function claimsOf(proof: ReadProof, options: { repo?: string; key?: string
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-async function readKey(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new SallyportError("proof-invalid", `${path} cannot be read: ${cause.code ?? cause.message}`, {
-      next: "Name the host's public key, keys/host.pub of its state directory.",
-      cause,
-    });
-  });
 }

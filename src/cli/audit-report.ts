@@ -16,6 +16,7 @@ export interface ReportFlags {
   since?: string;
   until?: string;
   html?: string;
+  key?: string;
   anchor?: string[];
 }
 
@@ -32,7 +33,8 @@ export async function report({ state, json }: Globals, id: string | undefined, f
     const anchors = await readAnchors(state, flags.anchor);
     made = await makeReport(ask, {
       state,
-      ...(await verifyWith(state)),
+      ...(await verifyWith(state, flags.key)),
+      keyKnown: flags.key !== undefined,
       anchors,
       patches: json || file !== undefined,
       now,
@@ -122,6 +124,7 @@ function describePage(page: DelegationPage): Line[] {
 
 /** A text on one line: none of its breaks can look like a line of the report. */
 const one = visibleLine;
+const counted = (count: number, what: string, many = `${what}s`) => `${count} ${count === 1 ? what : many}`;
 const indented = (rows: string[][]) =>
   table(rows.map((row) => row.map(one)))
     .split("\n")
@@ -148,10 +151,10 @@ function did({ summary, policy, attempts, processes }: DelegationPage): string[]
 function attempt(page: AttemptPage): string[] {
   const { number, executor, outcome, proposal, tests, sandboxes } = page;
   const time = sandboxes.items.reduce((sum, { milliseconds = 0 }) => sum + milliseconds, 0);
-  const head = `  attempt ${number} by ${one(executor)}: ${outcome}, ${sandboxes.total} sandboxes, ${showDuration(time)}`;
+  const head = `  attempt ${number} by ${one(executor)}: ${outcome}, ${counted(sandboxes.total, "sandbox", "sandboxes")}, ${showDuration(time)}`;
   const changes = proposal
     ? [
-        `    proposed ${proposal.changes.total} files (${showSize(proposal.patch.bytes)} patch, sha256 ${proposal.patch.digest.slice(0, 16)}…): ${proposal.changes.items
+        `    proposed ${counted(proposal.changes.total, "file")} (${showSize(proposal.patch.bytes)} patch, sha256 ${proposal.patch.digest.slice(0, 16)}…): ${proposal.changes.items
           .slice(0, rowsShown)
           .map(({ kind, path }) => `${kind} ${one(path)}`)
           .join(", ")}${proposal.changes.total > rowsShown ? ", …" : ""}`,
@@ -181,7 +184,7 @@ function tried({ requests, attempts }: DelegationPage): string[] {
       .map((finding) => `  attempt ${number} rejected, ${finding.reason}: ${one(finding.message)}`),
   );
   return [
-    `  ${requests.total} requests, ${requests.denied} denied`,
+    `  ${counted(requests.total, "request")}, ${requests.denied} denied`,
     ...(hosts.length > 0 ? indented([["HOST", "ALLOWED", "DENIED", "SECRETS"], ...hosts]) : []),
     ...more(requests.hosts.total, rowsShown),
     ...denied.map(({ seq, method, url, code }) => `  denied at line ${seq}: ${one(method)} ${one(url)} (${one(code)})`),

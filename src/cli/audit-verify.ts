@@ -19,23 +19,30 @@ export async function verify(globals: Globals, file: string | undefined, flags: 
     const { verifyPack } = await import("./audit-proof.ts");
     return verifyPack(globals.json, file, flags);
   }
-  if (flags.repo !== undefined || flags.key !== undefined)
-    throw new SallyportError("usage", "--repo and --key are for a proof pack", {
+  if (flags.repo !== undefined)
+    throw new SallyportError("usage", "--repo is for a proof pack", {
       next: "Name its file: `sallyport audit verify FILE --repo DIR`.",
     });
-  const report = await verifyState(globals.state, flags.anchor ?? []);
-  if (globals.json) print({ ...report.chain, ...report });
+  const report = await verifyState(globals.state, flags.anchor ?? [], flags.key);
+  if (globals.json) print(flat(report));
   else for (const line of describe(report)) say(line);
   return report.ok ? done : exitCode.rejected;
 }
 
 /** Verifies a state directory's ledger against the anchors that are named and those of its configuration. */
-async function verifyState(state: StateDirectory, named: readonly string[]): Promise<VerifyReport> {
+async function verifyState(state: StateDirectory, named: readonly string[], keyFile?: string): Promise<VerifyReport> {
   // Before the daemon's head is asked for: an anchor that is handed out meanwhile would stand after it.
   const anchors = await readAnchors(state, named);
-  const { key, options } = await verifyWith(state);
+  const { key, options } = await verifyWith(state, keyFile);
   const walked = await verifyMarked(state.ledger, { ...options, marks: anchors.marks });
-  return reportVerification(state.ledger, walked, anchors, key);
+  return reportVerification(state.ledger, walked, anchors, { ...key, known: keyFile !== undefined });
+}
+
+/** The report with the chain's own fields on top. What is not proved is told with the anchors in mind, and once. */
+function flat({ chain, ...report }: VerifyReport): object {
+  if (!chain.ok) return { ...chain, ...report };
+  const { cannotProve: _, ...rest } = chain;
+  return { ...rest, ...report };
 }
 
 function describe(report: VerifyReport): string[] {

@@ -36,7 +36,7 @@ export function auditCommand(): Command {
       )
         .argument("[file]", "a proof pack; left out: the ledger")
         .option("--repo <dir>", "with FILE: the repository, to make trees and commits again")
-        .option("--key <file>", "with FILE: the host's public key, keys/host.pub, as you know it")
+        .option("--key <file>", "the host's public key, keys/host.pub, as you know it from elsewhere")
         .option(
           "--anchor <head>",
           "heads that were kept outside, beside those of the configuration: SEQ:HASH, a file, or git:DIR#REF",
@@ -68,6 +68,7 @@ export function auditCommand(): Command {
         .option("--until <time>", "before this time")
         .option("--html <file>", "one self-contained page, a new file")
         .option("--anchor <head>", "heads that were kept outside: as for `audit verify`", listed)
+        .option("--key <file>", "the host's public key, as you know it from elsewhere")
         .action(action(report)),
     )
     .addCommand(

@@ -2,7 +2,15 @@
 import { z } from "zod";
 import { imageDigest, role, sha256, shortName } from "./identity.ts";
 import { modelUsage } from "./model.ts";
-import { accountingGap, namesOfOneEvent, processName, processRow, rowsOfOneEvent } from "./processes.ts";
+import {
+  accountingGap,
+  claimedCommand,
+  mostClaims,
+  namesOfOneEvent,
+  processName,
+  processRow,
+  rowsOfOneEvent,
+} from "./processes.ts";
 
 const attempt = z.number().int().positive();
 /** A sandbox's id. */
@@ -48,11 +56,10 @@ export const sandboxEvents = {
   "sandbox.processes": z.strictObject({
     sandbox,
     by: z.literal("kernel").describe("Whose word it is."),
-    part: z.number().int().positive().describe("The first says everything but further rows."),
     from: z.iso.datetime().optional().describe("Since when; left out where it was never on."),
     whole: z.boolean().describe("The sandbox's command began after that, and no record is missing."),
     total: amount.describe("Processes that ended in the sandbox, as far as the kernel wrote them down."),
-    dropped: amount.describe("Of them, those without a row in any part."),
+    dropped: amount.describe("Of them, those without a row."),
     digest: sha256.optional().describe("Over all records as the kernel wrote them, also of those without a row."),
     names: z.array(processName).max(namesOfOneEvent).describe("The most frequent names of all processes."),
     processes: z
@@ -60,6 +67,13 @@ export const sandboxEvents = {
       .max(rowsOfOneEvent)
       .describe("In the order in which they ended: the first and the last."),
     gap: accountingGap.optional().describe("Why there are none, or not all."),
+  }),
+  "sandbox.claimed": z.strictObject({
+    sandbox,
+    by: z.literal("harness").describe("Whose word it is: a claim."),
+    total: amount.describe("Commands that it said it ran, as far as its output was kept."),
+    cut: z.boolean().describe("Only the two ends of its output were kept."),
+    commands: z.array(claimedCommand).max(mostClaims),
   }),
   request: z.strictObject({
     sandbox,

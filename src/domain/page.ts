@@ -288,6 +288,7 @@ export type ProcessesPage = z.infer<typeof processesPage>;
 /** A command that the harness said it ran. */
 export const claimPage = z.strictObject({
   sandbox: z.string(),
+  seq: count,
   command: z.string().max(2000),
   exit: z.number().int().optional(),
 });

@@ -17,7 +17,7 @@ export const processRow = z.strictObject({
   started: z.iso.datetime().describe("To the second."),
   elapsed: count.describe("Milliseconds from its start to its end."),
   cpu: count.describe("Milliseconds of processor time, its own and the kernel's for it."),
-  memory: count.describe("KiB of address space, on the average of its life: what was mapped, not what was used."),
+  memory: count.describe("KiB of address space at its end: what was mapped, not what was used."),
   forked: z.boolean().describe("It never executed a program of its own: a copy of its parent."),
   core: z.boolean().describe("It would have dumped core."),
 });
@@ -33,6 +33,15 @@ export type ProcessName = z.infer<typeof processName>;
 
 /** Why there is nothing, or not all, to be said about what ran. */
 export const accountingGap = z.string().min(1).max(500);
+
+/** A command that a harness said it ran, cut. */
+export const claimBytes = 1000;
+export const claimedCommand = z.strictObject({
+  command: z.string().max(claimBytes),
+  exit: z.number().int().optional().describe("As the harness said, too."),
+});
+/** Commands that one event holds. */
+export const mostClaims = 100;
 
 /** Rows that one event holds. */
 export const rowsOfOneEvent = 500;

@@ -89,6 +89,7 @@ async function bringUp(
 ): Promise<RunningDaemon> {
   const { log } = hostLog;
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
+  const lanesDirectory = join(state.lanes, instance);
   // Before anything else is started: what comes after inherits no secret.
   const keeper = await startKeeper((reason) => {
     log.fatal({ reason }, "the keeper of the secrets' sources is gone: ending");
@@ -97,7 +98,8 @@ async function bringUp(
   undo.push(() => keeper.stop());
   await forgetSources(policyDirectories(config, state));
   const docker = await connectEngine();
-  const engine = dockerEngine(docker);
+  // With the lanes: what a killed daemon leaves there is swept at the next start.
+  const engine = dockerEngine(docker, undefined, join(lanesDirectory, "accounts"));
   const key = await loadHostKey(state.keys);
   const sign = (bytes: Uint8Array) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") });
   const ledger = await openLedger({ directory: state.ledger, now: () => new Date(), sign });
@@ -129,7 +131,6 @@ async function bringUp(
   undo.push(() => anchors.close());
   await sweepInstances(state, engine, store);
 
-  const lanesDirectory = join(state.lanes, instance);
   const guard = await startGuard(instance, lanesDirectory, () => {
     log.fatal("the guard is gone: ending");
     void stop("guard lost");

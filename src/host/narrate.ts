@@ -37,8 +37,7 @@ function findings(
     .join("");
 }
 
-function processesText({ sandbox, part, whole, total, names, processes, gap }: EventData<"sandbox.processes">): string {
-  if (part > 1) return `${processes.length} more processes of ${sandbox}`;
+function processesText({ sandbox, whole, total, names, gap }: EventData<"sandbox.processes">): string {
   const most = names.slice(0, 5).map(({ name, count }) => (count > 1 ? `${name} ×${count}` : name));
   const more = names.length > most.length ? ", …" : "";
   const what = most.length > 0 ? `: ${most.join(", ")}${more}` : "";
@@ -64,6 +63,11 @@ export function narrate(entry: Entry): string {
       return `${entry.data.role} sandbox ${entry.data.sandbox} (${entry.data.purpose}): network ${String(entry.data.controls.network)}, ${String(entry.data.controls.user)}, seccomp on, capabilities ${String(entry.data.controls.capabilities)}`;
     case "sandbox.ended":
       return `sandbox ${entry.data.sandbox} ended: ${entry.data.end}${entry.data.exit === null ? "" : ` ${entry.data.exit}`} after ${showDuration(entry.data.milliseconds)}, printed ${showSize(entry.data.output.bytes)}`;
+    case "sandbox.claimed":
+      return `the harness says that it ran ${entry.data.total} commands${entry.data.cut ? ", as far as its output was kept" : ""}: ${entry.data.commands
+        .slice(0, 3)
+        .map(({ command }) => command.split("\n")[0]?.slice(0, 100))
+        .join("; ")}`;
     case "sandbox.processes":
       return processesText(entry.data);
     case "sandbox.wrote":

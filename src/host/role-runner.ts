@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { BudgetAccount } from "../domain/budget.ts";
 import { type ErrorCode, SallyportError } from "../domain/error.ts";
-import type { Event } from "../domain/event.ts";
+import type { Event, EventData } from "../domain/event.ts";
 import { delegationIdFrom } from "../domain/identity.ts";
 import type { ModelRoute } from "../domain/policy.ts";
 import type { Gateway } from "../gateway/process.ts";
@@ -11,6 +11,8 @@ import { bindSecrets } from "../gateway/secret-lane.ts";
 import { laneFiles, transparentFor } from "../gateway/transparent.ts";
 import type { Sandbox, SandboxEngine } from "../sandbox/engine.ts";
 import { sandboxPaths } from "../sandbox/hardening.ts";
+import { claimedBy } from "../sandbox/harness-claims.ts";
+import { processEvent } from "../sandbox/process-event.ts";
 import type { RoleRun, RoleWatch, RunRole, VerbAnswer } from "../sandbox/role-run.ts";
 import type { Budgets } from "./budgets.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
@@ -155,6 +157,13 @@ export function roleRunner(tools: {
         delegation,
         data: { sandbox: id, end, exit, milliseconds, output: { bytes: output.bytes, digest: output.digest, kept } },
       });
+      // What the code under test prints is no harness's word.
+      const claimed = role.role === "executor" || role.role === "planner" ? claimedBy(id, output) : undefined;
+      if (claimed) tools.note({ type: "sandbox.claimed", delegation, data: claimed });
+      if (result.processes) {
+        const data = await maskedNames(processEvent(id, result.processes), tools.secrets.mask);
+        tools.note({ type: "sandbox.processes", delegation, data });
+      }
       if (tampered && end !== "gateway-lost") throw tampered;
       return { ...result, sandbox: id, ...(over === undefined ? {} : { over }) };
     } finally {
@@ -199,6 +208,19 @@ export function roleRunner(tools: {
     },
     running: () => live.size,
   };
+}
+
+/** A process can call itself by a secret. Where nobody can tell any more, no name is written down. */
+async function maskedNames(
+  data: EventData<"sandbox.processes">,
+  mask: (text: string) => Promise<string>,
+): Promise<EventData<"sandbox.processes">> {
+  try {
+    return JSON.parse(await mask(JSON.stringify(data))) as typeof data;
+  } catch {
+    const gap = "the names could not be masked, and were left out";
+    return { ...data, whole: false, names: [], processes: [], dropped: data.total, gap };
+  }
 }
 
 /** What the gateway needs of the routes: prices are the daemon's business. */

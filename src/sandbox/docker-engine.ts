@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type Docker from "dockerode";
 import { SallyportError } from "../domain/error.ts";
 import type { SandboxEnd } from "../domain/event.ts";
+import { type Accounting, openAccounting } from "./accounting.ts";
 import { cpuTime } from "./cpu-time.ts";
 import type { Controls, Sandbox, SandboxEngine, SandboxResult, SandboxSpec } from "./engine.ts";
 import { checkInspection, checkKernelStatus, containerOptions, sandboxLabels } from "./hardening.ts";
@@ -60,8 +61,11 @@ async function removeContainer(container: Docker.Container, bounded: Bounded): P
   }
 }
 
-/** An engine that runs each sandbox as a hardened container. No call of it may take longer than `limit` milliseconds. */
-export function dockerEngine(docker: Docker, limit = defaultLimit): SandboxEngine {
+/**
+ * An engine that runs each sandbox as a hardened container. No call of it may take longer than `limit` milliseconds.
+ * `accounts`: a directory of the host's for the kernel's records of what runs in them; left out: nobody looks.
+ */
+export function dockerEngine(docker: Docker, limit = defaultLimit, accounts?: string): SandboxEngine {
   const bounded = boundedBy(limit);
   return {
     name: "docker",
@@ -75,7 +79,7 @@ export function dockerEngine(docker: Docker, limit = defaultLimit): SandboxEngin
         throw error;
       });
       try {
-        return await startContainer(docker, container, spec, bounded);
+        return await startContainer(docker, container, spec, bounded, accounts);
       } catch (error) {
         await removeContainer(container, bounded);
         throw engineError("start the sandbox", error);
@@ -98,8 +102,10 @@ async function startContainer(
   container: Docker.Container,
   spec: SandboxSpec,
   bounded: Bounded,
+  accounts: string | undefined,
 ): Promise<Sandbox> {
-  const created = await bounded("inspect the sandbox", container.inspect());
+  const inspect = () => bounded("inspect the sandbox", container.inspect());
+  const created = await inspect();
   const asked = checkInspection(spec, created);
 
   let ended: SandboxEnd | undefined;
@@ -120,7 +126,7 @@ async function startContainer(
   const confirm = async () => {
     while (!gone) {
       await new Promise((resolve) => setTimeout(resolve, 500));
-      const state = await bounded("inspect the sandbox", container.inspect()).catch(() => undefined);
+      const state = await inspect().catch(() => undefined);
       if (state?.State.Running === false) killed.resolve(undefined);
     }
   };
@@ -130,12 +136,13 @@ async function startContainer(
     onFull: () => end("output"),
     ...(spec.onOutput ? { onChunk: spec.onOutput } : {}),
   });
-  const stream = await bounded("attach to the sandbox", container.attach({ stream: true, stdout: true, stderr: true }));
+  const attach = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
+  const stream = await bounded("attach to the sandbox", container.attach(attach));
   docker.modem.demuxStream(stream, sink, sink);
   const drained = new Promise<void>((resolve) => {
     stream.once("end", resolve);
     stream.once("close", resolve);
-    stream.once("error", () => resolve());
+    stream.on("error", () => resolve());
   });
 
   const exited = container.wait({ condition: "next-exit" }) as Promise<{ StatusCode: number }>;
@@ -146,13 +153,24 @@ async function startContainer(
 
   let kernel: Controls = {};
   let pid = 0;
+  let accounting: Accounting | undefined;
   try {
-    const running = await bounded("inspect the sandbox", container.inspect());
+    const running = await inspect();
     pid = running.State.Pid;
-    // A command of a few milliseconds may be over already: then there is nothing left to read.
-    if (running.State.Running && pid > 0) kernel = await readKernel(pid, running.Id);
+    // One that was ended meanwhile has nothing left to read.
+    if (running.State.Running && pid > 0) {
+      const of = { id: spec.id, pid, owner: running.Id };
+      const asking = readKernel(pid, running.Id);
+      asking.catch(() => {}); // awaited below, after what must be closed is there
+      if (accounts !== undefined) accounting = await openAccounting(of, accounts, spec.runtime);
+      kernel = await asking;
+      // Only now the command begins: every control was read back, and nothing of it runs unseen.
+      if (isRead(kernel)) stream.end("\n");
+      else await untilEnded(async () => ended !== undefined || !(await inspect()).State.Running);
+    }
   } catch (error) {
     clearTimeout(timer);
+    await accounting?.end();
     throw error;
   }
 
@@ -167,8 +185,7 @@ async function startContainer(
     const milliseconds = Math.round(performance.now() - begun);
     clearTimeout(timer);
     try {
-      if (exit !== 0 && !ended && (await bounded("inspect the sandbox", container.inspect())).State.OOMKilled)
-        ended = "memory";
+      if (exit !== 0 && !ended && (await inspect()).State.OOMKilled) ended = "memory";
       await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
     } catch {
       ended ??= "failed";
@@ -177,16 +194,36 @@ async function startContainer(
     await removeContainer(container, bounded).catch(() => {
       ended = "failed";
     });
+    const processes = await accounting?.end();
     return {
       end: ended ?? "exit",
       exit: ended && ended !== "memory" ? null : exit,
       milliseconds,
       output: sink.result(),
+      ...(processes ? { processes } : {}),
     };
   })();
 
   const controls = { ...asked, ...kernel };
   return { id: spec.id, pid, controls, done, end, cpuTime: () => cpuTime(pid, created.Id) };
+}
+
+const isRead = (kernel: Controls) => kernel["kernelSeccomp"] !== undefined;
+
+/** Waits for the end of a sandbox that the kernel tells nothing of. Throws `control-missing` where it runs on. */
+async function untilEnded(hasEnded: () => Promise<boolean>): Promise<void> {
+  for (const until = performance.now() + 2000; !(await hasEnded()); ) {
+    if (performance.now() > until) {
+      throw new SallyportError(
+        "control-missing",
+        "the kernel's word on the sandbox's init cannot be read, and it runs",
+        {
+          next: "Its command was not started. Run `sallyport doctor`.",
+        },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /**

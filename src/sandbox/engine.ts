@@ -1,6 +1,7 @@
 /** What the house asks of whatever runs sandboxes. Docker is one engine; a microVM is another. */
 import type { SandboxEnd } from "../domain/event.ts";
 import type { Role } from "../domain/identity.ts";
+import type { ProcessAccount } from "./accounting.ts";
 
 /** The fixed unprivileged identity inside every sandbox, far from any host user. */
 export const sandboxOwner = { uid: 10001, gid: 10001 } as const;
@@ -55,6 +56,8 @@ export interface SandboxResult {
   exit: number | null;
   milliseconds: number;
   output: SandboxOutput;
+  /** What ran in it, by the host's kernel; left out where nobody was asked to look. */
+  processes?: ProcessAccount;
 }
 
 /** The controls that were read back from the engine and the kernel, by name. */

@@ -22,8 +22,15 @@ export const sandboxPaths = {
   authority: "/run/sallyport/ca.pem",
   hosts: "/etc/hosts",
   entry: "/opt/sallyport/entry",
+  shell: "/bin/sh",
   path: "/opt/sallyport/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 } as const;
+
+/**
+ * What runs before the entry program: it waits for a line from the host, which comes when the kernel was asked about the
+ * sandbox and accounts for it. Without the line (the host died) it ends. What follows has no standard input.
+ */
+const gatedEntry = [sandboxPaths.shell, "-c", 'read -r _ && exec "$@" </dev/null', "gate", sandboxPaths.entry];
 
 const localhostOnly = join(import.meta.dirname, "hosts");
 const MiB = 1024 * 1024;
@@ -116,15 +123,16 @@ export function containerOptions(spec: SandboxSpec): Docker.ContainerCreateOptio
   return {
     name: `sallyport-${spec.id}`,
     Image: spec.image,
-    Entrypoint: [sandboxPaths.entry],
+    Entrypoint: gatedEntry,
     Cmd: [...spec.command],
     Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
     User: `${uid}:${gid}`,
     WorkingDir: spec.directory,
     Hostname: "sandbox",
     Domainname: "",
-    AttachStdin: false,
-    OpenStdin: false,
+    AttachStdin: true,
+    OpenStdin: true,
+    StdinOnce: true,
     Tty: false,
     AttachStdout: true,
     AttachStderr: true,
@@ -242,7 +250,7 @@ export function checkInspection(spec: SandboxSpec, made: Docker.ContainerInspect
   must("shared memory", shown.ShmSize === wanted.ShmSize, shown.ShmSize);
   must("limits", same(sortedLimits(shown.Ulimits), sortedLimits(wanted.Ulimits)), shown.Ulimits);
   must("oom score", shown.OomScoreAdj === wanted.OomScoreAdj, shown.OomScoreAdj);
-  must("entry", same(made.Config.Entrypoint, [sandboxPaths.entry]), made.Config.Entrypoint);
+  must("entry", same(made.Config.Entrypoint, gatedEntry), made.Config.Entrypoint);
   const sources = new Map(mountsOf(spec).map((m) => [m.target, m.source]));
   must(
     "mount sources",

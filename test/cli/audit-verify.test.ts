@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadHostKey } from "../../src/gate/keys.ts";
@@ -100,6 +100,23 @@ describe("audit verify", { timeout: 120_000 }, () => {
     expect((await verify("--anchor", "git:/no/such#refs/sallyport/heads")).code).toBe(1);
     writeFileSync(join(state.root, "config.yaml"), "version: [");
     expect((await verify()).code).toBe(0);
+  });
+
+  it("takes the key that somebody knows, and finds a ledger and key that were swapped together", async () => {
+    const known = join(state.root, "known.pub");
+    writeFileSync(known, readFileSync(join(state.root, "keys/host.pub")));
+    const good = await verify("--key", known);
+    expect([good.code, good.report.notProved.join()]).toEqual([
+      0,
+      expect.not.stringContaining("this key is the host's"),
+    ]);
+    expect((await verify()).report.notProved.join()).toContain("this key is the host's");
+    rmSync(join(state.root, "keys"), { recursive: true });
+    rmSync(state.ledgerDirectory, { recursive: true });
+    await state.write(request(ids.d(1)));
+    expect((await verify()).code).toBe(0);
+    const swapped = await verify("--key", known);
+    expect([swapped.code, swapped.report.failed[0]]).toEqual([1, expect.stringContaining("not by a known key")]);
   });
 
   it("names the first bad line, and what holds before it", async () => {

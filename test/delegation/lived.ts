@@ -50,9 +50,8 @@ const sandboxId = () => {
   return text.padStart(16, "a");
 };
 
-/** Folds a life into its record. */
-export async function lived(life: Life): Promise<Delegation> {
-  const store = memoryStore();
+/** Folds a life into its record; its events are in the store's log. */
+export async function lived(life: Life, store = memoryStore()): Promise<Delegation> {
   const id = freshId();
   const policy = policyOf(life.policy);
   const names = life.candidates;

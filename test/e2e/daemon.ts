@@ -97,6 +97,8 @@ export interface HostOptions {
   calibration?: { rate?: number; window?: number; canaries?: string[] };
   /** What `run` may start and name; left out: nothing. */
   missions?: { harnesses?: string[]; executors?: string[]; policies?: string[] };
+  /** Where heads of the ledger are handed to, by its directory; left out: nowhere. */
+  anchors?: (directory: string) => object[];
 }
 
 /** What almost every test starts. */
@@ -153,6 +155,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
     queue: options.queue ?? 100,
     // A test that counts sandboxes draws no canary by chance.
     calibration: { rate: 0, ...options.calibration },
+    ...(options.anchors ? { anchors: options.anchors(directory) } : {}),
     planners: {
       default: {
         repositories: [`${directory}/r/**`],

@@ -22,6 +22,9 @@ const rows: Row[] = [
   { name: "qwen", route: "qwen", paths: /^\/v1\/chat\/completions$/, policy: "coding-large" },
 ];
 
+/** Those whose output says which commands they ran. */
+const tellsCommands: ReadonlySet<string> = new Set(["pi", "codex", "claude-code", "opencode"]);
+
 let rig: ModelHost;
 beforeAll(async () => {
   rig = await openModelHost({ images: rows.map((row) => row.name) });
@@ -49,6 +52,13 @@ describe.each(rows)("$name", ({ name, route, paths, policy = "coding" }) => {
     expect(foundBy(asked.at(-1)?.asked?.text ?? "")).toEqual(["files-with-key=0", "variables-with-key=0"]);
     expect(rig.model.requests.filter((request) => request.raw.includes(rig.key))).toEqual([]);
     expect(asked[0]?.asked?.text.includes("verdict approve")).toBe(false);
+
+    // What its shell ran is told by the kernel; and by itself, where it prints its events.
+    const ran = rig.host.entries(d.id).flatMap((e) => (e.type === "sandbox.processes" ? [e.data] : []));
+    expect(ran.length).toBeGreaterThan(0);
+    for (const one of ran) expect([one.whole, one.gap]).toEqual([true, undefined]);
+    const claims = rig.host.entries(d.id).flatMap((e) => (e.type === "sandbox.claimed" ? e.data.commands : []));
+    expect(claims.some(({ command }) => command.includes("files-with-key"))).toBe(tellsCommands.has(name));
 
     // All of it went through its route, and nothing else was even tried.
     const seen = rig.requests(d.id);

@@ -53,6 +53,12 @@ describe("the page of a delegation", () => {
     expect(attempt?.verdicts[0]).toMatchObject({ decision: "approve" });
     const executor = attempt?.sandboxes.items.find(({ role }) => role === "executor");
     expect(executor?.controls).toMatchObject({ network: "none", capabilities: "none" });
+    const mine = page.processes.sandboxes.find(({ sandbox }) => sandbox === executor?.id);
+    expect(mine).toMatchObject({ role: "executor", attempt: 1, whole: true });
+    expect(executor?.processes).toBe(mine?.total);
+    // What the brief's instructions ran, by the kernel: and each row says in which sandbox.
+    expect(mine?.names.items.map(({ name }) => name)).toContain("sed");
+    expect(page.processes.items.find(({ name }) => name === "sed")).toMatchObject({ sandbox: executor?.id, exit: 0 });
     expect(page.approval).toMatchObject({ verified: true, attempt: 1 });
     expect(page.ledger.whole).toMatchObject({ state: "whole" });
     expect(page.ledger.whole.upTo).toBeGreaterThanOrEqual(page.ledger.to);

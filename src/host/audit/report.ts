@@ -41,6 +41,8 @@ export interface AuditReport {
 export interface ReportSource {
   state: StateDirectory;
   key: HostPublicKey;
+  /** Whether the key is known from elsewhere, and not the one that lies beside the ledger. */
+  keyKnown: boolean;
   options: VerifyOptions;
   anchors: AnchorsRead;
   /** Whether the text of patches is read from the quarantine. */
@@ -98,7 +100,7 @@ export async function makeReport(ask: ReportAsk, source: ReportSource): Promise<
         if (isDelegation(entry) && ids.has(entry.delegation)) add(entry);
       });
   }
-  const verification = reportVerification(state.ledger, walked, anchors, key);
+  const verification = reportVerification(state.ledger, walked, anchors, { ...key, known: source.keyKnown });
   const chain = chainOf(verification, source.now);
   const pages: DelegationPage[] = [];
   for (const [id, fold] of folds) {

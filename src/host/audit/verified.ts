@@ -50,7 +50,7 @@ export function reportVerification(
   ledger: string,
   walked: Walked,
   { given, configured, problem }: AnchorsRead,
-  key: HostPublicKey,
+  key: HostPublicKey & { known?: boolean },
 ): VerifyReport {
   const { verification: chain } = walked;
   const anchors = [
@@ -68,7 +68,11 @@ export function reportVerification(
     key: { keyid: key.keyid, algorithm: "ed25519" },
     head: chain.head,
     proved: proved(chain, anchors),
-    notProved: [...notProved(chain, anchors, anchored), ...(problem === undefined ? [] : [problem])],
+    notProved: [
+      ...notProved(chain, anchors, anchored),
+      ...(key.known ? [] : ["that this key is the host's: it lies beside the ledger; --key takes the one you know"]),
+      ...(problem === undefined ? [] : [problem]),
+    ],
     failed,
     ...(ok ? {} : { next: chain.ok ? anchorNext : chain.next }),
     anchors,

@@ -37,9 +37,12 @@ const findings = (items: readonly Finding[] = []) =>
   cappedTo(
     items.slice(0, pageCaps.findings).map((one) => ({
       ...one,
-      message: shown(one.message),
+      message: shown(one.message, 3999),
       ...(one.path === undefined ? {} : { path: line(one.path, 4000) }),
       ...(one.place === undefined ? {} : { place: line(one.place, 199) }),
+      ...(one.criterion === undefined ? {} : { criterion: line(one.criterion, 32) }),
+      ...(one.test === undefined ? {} : { test: line(one.test, 999) }),
+      ...(one.check === undefined ? {} : { check: line(one.check, 99) }),
     })),
     pageCaps.findings,
     items.length,

@@ -52,6 +52,8 @@ export function foldDelegation(id: string): PageFold {
   let allSteps = 0;
   const landing: DelegationPage["landing"]["items"] = [];
   let landingSteps = 0;
+  const claims: DelegationPage["claims"]["items"] = [];
+  let allClaims = 0;
   const notes = new Map<number, AttemptNotes>();
   const sandboxes = new Map<string, SandboxPage>();
   const noted = (attempt: number): AttemptNotes => {
@@ -106,7 +108,19 @@ export function foldDelegation(id: string): PageFold {
       case "sandbox.processes": {
         const known = sandboxes.get(entry.data.sandbox);
         processes.add(entry, known ? { role: known.role, attempt: known.attempt } : {});
-        if (known && entry.data.part === 1 && entry.data.from !== undefined) known.processes = entry.data.total;
+        if (known && entry.data.from !== undefined) known.processes = entry.data.total;
+        return;
+      }
+      case "sandbox.claimed": {
+        const { sandbox, total, commands } = entry.data;
+        allClaims += total;
+        for (const { command, exit } of commands.slice(0, pageCaps.claims - claims.length))
+          claims.push({
+            sandbox,
+            seq: entry.seq,
+            command: shown(command, 2000),
+            ...(exit === undefined ? {} : { exit }),
+          });
         return;
       }
       case "request": {
@@ -148,7 +162,7 @@ export function foldDelegation(id: string): PageFold {
         attempts: { total: record.attempts.length, items: attempts },
         requests: requests.page(),
         processes: processes.page(),
-        claims: { total: 0, items: [] },
+        claims: { total: allClaims, items: claims },
         budget: {
           limits: {
             wall,

@@ -1,6 +1,7 @@
 /** What ran in a delegation's sandboxes, by the kernel, collected in bounded memory. Pure. */
 import type { Entry } from "../../domain/event.ts";
 import { type ProcessesPage, pageCaps } from "../../domain/page.ts";
+import { line } from "./text.ts";
 
 type ProcessesEntry = Entry & { type: "sandbox.processes" };
 type Of = ProcessesPage["sandboxes"][number];
@@ -12,8 +13,8 @@ export function collectProcesses() {
 
   return {
     add({ seq, data }: ProcessesEntry, about: Pick<Of, "role" | "attempt">): void {
-      const { sandbox, part, from, whole, total, dropped, names, processes, gap } = data;
-      if (part === 1 && sandboxes.size < pageCaps.sandboxes) {
+      const { sandbox, from, whole, total, dropped, names, processes, gap } = data;
+      if (sandboxes.size < pageCaps.sandboxes) {
         sandboxes.set(sandbox, {
           sandbox,
           ...about,
@@ -22,7 +23,7 @@ export function collectProcesses() {
           total,
           dropped,
           names: { total: names.length, items: names.slice(0, pageCaps.names) },
-          ...(gap === undefined ? {} : { gap }),
+          ...(gap === undefined ? {} : { gap: line(gap, 499) }),
         });
       }
       // Each sandbox has some rows, however many the first of them had.

@@ -1,6 +1,6 @@
 /** A test report as a page shows it: what the change fixed first. Pure. */
 import { pageCaps, type TestsPage } from "../../domain/page.ts";
-import type { TestReport, TestRun } from "../../domain/test-report.ts";
+import type { CheckResult, TestReport, TestRun } from "../../domain/test-report.ts";
 import { cappedTo, line, shown } from "./text.ts";
 
 const named = (ids: readonly string[]) =>
@@ -9,6 +9,14 @@ const named = (ids: readonly string[]) =>
     pageCaps.tests,
     ids.length,
   );
+
+const checkOf = (check: CheckResult): CheckResult => ({
+  ...check,
+  id: line(check.id, 64),
+  criterion: line(check.criterion, 32),
+  found: check.found.map(({ path, line: at }) => ({ path: line(path, 4000), line: at })),
+  detail: shown(check.detail, 1999),
+});
 
 function runOf(what: "base" | "proposal" | "proven", run: TestRun): TestsPage["runs"][number] {
   const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -44,12 +52,14 @@ export function testsOf(report: TestReport, digest: string | undefined): TestsPa
     unproven: named(report.unproven),
     flaky: named(report.flaky ?? []),
     runs,
-    checks: cappedTo(
-      report.checks.slice(0, pageCaps.tests).map((check) => ({ ...check, detail: shown(check.detail, 2000) })),
+    checks: cappedTo(report.checks.slice(0, pageCaps.tests).map(checkOf), pageCaps.tests, report.checks.length),
+    putBack: cappedTo(
+      (report.putBack ?? [])
+        .slice(0, pageCaps.tests)
+        .map(({ path, why }) => ({ path: line(path, 4000), why: line(why) })),
       pageCaps.tests,
-      report.checks.length,
+      report.putBack?.length ?? 0,
     ),
-    putBack: cappedTo(report.putBack ?? [], pageCaps.tests),
     notes: (report.notes ?? []).slice(0, 50).map((note) => shown(note)),
     ...(report.coverage ? { coverage: { lines: report.coverage.lines, covered: report.coverage.covered } } : {}),
   };

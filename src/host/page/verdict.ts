@@ -5,7 +5,7 @@ import { line, shown } from "./text.ts";
 
 function pointer(evidence: Evidence): Evidence {
   if ("path" in evidence) return { ...evidence, path: line(evidence.path, 4000) };
-  return "test" in evidence ? { test: line(evidence.test, 900) } : evidence;
+  return "test" in evidence ? { test: line(evidence.test, 900) } : { check: line(evidence.check, 60) };
 }
 
 /** Whose it is, what it says, and the criteria that it answers. */
