@@ -23,9 +23,12 @@ type Stream = NodeJS.WriteStream;
 /** Text of others made harmless: the one place is `domain/visible.ts`. */
 export const safe = visible;
 
+/** Text of which each character is one column, and none is to be escaped: most of a long list. */
+const plain = /^[\x20-\x7e]*$/;
+
 /** The same for one line of a table or of progress: newlines and tabs become spaces. */
 export function safeCell(text: string): string {
-  return safe(text.replace(/[\n\t]+/g, " "));
+  return plain.test(text) ? text : safe(text.replace(/[\n\t]+/g, " "));
 }
 
 export const textOf = (part: Part): string => (typeof part === "string" ? part : part[0]);
@@ -43,13 +46,14 @@ function paint(text: string, style: Style, stream: Stream): string {
 }
 
 /** How many columns a text takes: wide characters and emoji two, combining marks none. */
-export const widthOf = (text: string): number => stringWidth(text);
+export const widthOf = (text: string): number => (plain.test(text) ? text.length : stringWidth(text));
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /** At most `width` columns of a text; where something was cut off, `…` ends it. */
 export function clip(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
+  if (plain.test(text) && width > 0) return `${text.slice(0, width - 1).trimEnd()}…`;
   let kept = "";
   let used = 0;
   for (const { segment } of graphemes.segment(text)) {

@@ -25,7 +25,14 @@ it("docs/errors.md lists every reason for a rejection, and no other", () => {
 });
 
 it("every file that docs and README name is there", () => {
-  const named = ["README.md", "AGENTS.md", "SPECIFICATION.md", "docs/security.md"].flatMap((file) =>
+  const named = [
+    "README.md",
+    "AGENTS.md",
+    "SPECIFICATION.md",
+    "docs/security.md",
+    "docs/architecture.md",
+    "docs/threat-model.md",
+  ].flatMap((file) =>
     [...read(file).matchAll(/`((?:src|test|docs|images|policies|tools|demo|bench)\/[A-Za-z0-9_./-]+)`/g)].map(
       ([, path]) => path ?? "",
     ),

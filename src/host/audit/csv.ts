@@ -64,7 +64,7 @@ function cells(entry: Entry): Cell[] {
     text("code"),
     text("rule"),
     text("method"),
-    entry.type === "request" ? hostOf(entry.data.url) : undefined,
+    entry.type === "request" ? hostOf(data.url) : undefined,
     text("url"),
     text("status"),
     text("sent"),

@@ -4,6 +4,7 @@
  * no attribute there is under `unmapped`.
  */
 import type { Entry } from "../../domain/event.ts";
+import type { ProcessRow } from "../../domain/processes.ts";
 import { visibleLine } from "../../domain/visible.ts";
 import { version } from "../version.ts";
 import { hostOf } from "./filter.ts";
@@ -77,8 +78,10 @@ function mapped(entry: Entry, data: Record<string, unknown>): OcsfEvent[] {
   if (entry.type === "sandbox.started") return [sandboxActivity(entry, [1, "Launch"], {})];
   if (entry.type === "sandbox.ended")
     return [sandboxActivity(entry, [2, "Terminate"], typeof data.exit === "number" ? { exit_code: data.exit } : {})];
-  if ((entry.type as string) === "sandbox.processes" && Array.isArray(data.processes) && data.processes.length > 0)
-    return data.processes.map((one, index) => processActivity(entry, one as ProcessSeen, index));
+  if (entry.type === "sandbox.processes" && Array.isArray(data.processes)) {
+    const rows = data.processes.filter(isProcess);
+    if (rows.length > 0) return rows.map((row, index) => processActivity(entry, row, index));
+  }
   const decision = decisions[entry.type];
   return [decision ? apiActivity(entry, decision) : baseEvent(entry)];
 }
@@ -197,18 +200,17 @@ function sandboxActivity(
   };
 }
 
-/** A row of the kernel's accounting: `domain/processes.ts`. */
-interface ProcessSeen {
-  pid: number;
-  ppid: number;
-  uid: number;
-  name: string;
-  exit?: number;
-  started: string;
-  elapsed: number;
+function isProcess(row: unknown): row is ProcessRow {
+  const { pid, ppid, uid, name, started, elapsed } = (row ?? {}) as Record<string, unknown>;
+  return (
+    [pid, ppid, uid, elapsed].every((number) => Number.isSafeInteger(number)) &&
+    typeof name === "string" &&
+    typeof started === "string" &&
+    !Number.isNaN(Date.parse(started))
+  );
 }
 
-function processActivity(entry: Entry, seen: ProcessSeen, part: number): OcsfEvent {
+function processActivity(entry: Entry, seen: ProcessRow, part: number): OcsfEvent {
   const { sandbox } = entry.data as { sandbox: string };
   const { pid, ppid, uid, name, exit, started, elapsed, ...rest } = seen;
   const begun = Date.parse(started);
@@ -222,7 +224,7 @@ function processActivity(entry: Entry, seen: ProcessSeen, part: number): OcsfEve
     actor: { process: { pid, name }, user },
     device: virtual(sandbox),
     process: { ...process, parent_process: { pid: ppid } },
-    ...(exit === undefined ? {} : { exit_code: exit }),
+    ...(typeof exit === "number" ? { exit_code: exit } : {}),
     unmapped: { elapsed, ...rest },
   };
 }
