@@ -3,6 +3,7 @@ import { CommanderError } from "commander";
 import { exitCode } from "../domain/error.ts";
 import { version } from "../host/version.ts";
 import { auditCommand } from "./audit.ts";
+import { backupCommands } from "./backup.ts";
 import { configCommand } from "./config.ts";
 import { command, explain } from "./context.ts";
 import { daemonCommand } from "./daemon.ts";
@@ -12,6 +13,7 @@ import { doctorCommand } from "./doctor.ts";
 import { drainCommand } from "./drain.ts";
 import { executorsCommand } from "./executors.ts";
 import { gateCommand } from "./gate.ts";
+import { gcCommand } from "./gc.ts";
 import { imageCommand } from "./image.ts";
 import { lookCommands } from "./look.ts";
 import { mcpCommand } from "./mcp.ts";
@@ -39,6 +41,8 @@ for (const group of [
   ...decideCommands(),
   executorsCommand(),
   gateCommand(),
+  gcCommand(),
+  ...backupCommands(),
   mcpCommand(),
   auditCommand(),
 ]) {

@@ -24,6 +24,7 @@ import { admissionOf, isMission, plannerTools } from "./admission.ts";
 import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
 import { openCalibration } from "./calibration.ts";
+import { openClearing } from "./clearing.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
 import { openDrain } from "./drain.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
@@ -277,7 +278,19 @@ async function bringUp(
   });
   const app = buildApi(host);
   metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window });
-  addOperationRoutes(app, { drain, lanes, metrics });
+  const clear = openClearing(
+    {
+      state,
+      store,
+      append: (event) => store.append(event),
+      docker,
+      running: () => [...lanes.status().running, ...landings.status().map(({ id }) => id)],
+      now: () => new Date(),
+    },
+    config.retention,
+    log,
+  );
+  addOperationRoutes(app, { drain, lanes, metrics, clear });
   const scraped = config.metrics && (await listenForMetrics(metrics, config.metrics, log));
   undo.push(async () => void scraped?.close());
   await app.ready();
@@ -298,6 +311,7 @@ async function bringUp(
     manager.close();
     scraped?.close();
     await app.close().catch(() => {});
+    await clear.close();
     calibration.end();
     missions.close();
     await Promise.all([landings.close(), actions.close()]);

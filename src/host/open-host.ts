@@ -19,6 +19,7 @@ import {
   refuseSecretsOf,
 } from "./admission.ts";
 import type { Calibration } from "./calibration.ts";
+import { isOver, notKept } from "./clear.ts";
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 import { forgetSourcesOf } from "./keeper-environment.ts";
@@ -170,11 +171,11 @@ export function openHost(parts: HostParts): Host {
           next: `See \`sallyport show ${id}\`.`,
         });
       const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
-      const patch = await quarantine.patch(
-        await quarantine.treeOf(record.base),
-        chosen.proposal.tree,
-        64 * 1024 * 1024,
-      );
+      const patch = await quarantine
+        .patch(await quarantine.treeOf(record.base), chosen.proposal.tree, 64 * 1024 * 1024)
+        .catch((cause: unknown) => {
+          throw isOver(record, store) ? notKept(id, cause) : cause;
+        });
       if (!patch.ok)
         throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
           next: "It was rejected for its size.",
