@@ -4,6 +4,7 @@ import { exitCode } from "../domain/error.ts";
 import { version } from "../host/version.ts";
 import { auditCommand } from "./audit.ts";
 import { backupCommands } from "./backup.ts";
+import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { command, explain } from "./context.ts";
 import { daemonCommand } from "./daemon.ts";
@@ -15,7 +16,9 @@ import { executorsCommand } from "./executors.ts";
 import { gateCommand } from "./gate.ts";
 import { gcCommand } from "./gc.ts";
 import { imageCommand } from "./image.ts";
+import { installCommand } from "./install.ts";
 import { lookCommands } from "./look.ts";
+import { manCommand } from "./man.ts";
 import { mcpCommand } from "./mcp.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
@@ -43,6 +46,9 @@ for (const group of [
   gateCommand(),
   gcCommand(),
   ...backupCommands(),
+  installCommand(),
+  completionCommand(),
+  manCommand(),
   mcpCommand(),
   auditCommand(),
 ]) {
