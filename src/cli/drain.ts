@@ -1,25 +1,14 @@
 /** `sallyport drain`: ends the daemon without cutting what runs. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { SallyportError } from "../domain/error.ts";
 import type { DrainAnswer } from "../domain/operations.ts";
 import { call } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
+import { secondsOf } from "./seconds-of.ts";
 
 interface DrainOptions {
   now?: true;
   within?: string;
-}
-
-/** Seconds of a duration such as `30m`. */
-function secondsOf(text: string): number {
-  const found = /^(\d{1,6})(s|m|h)$/.exec(text);
-  const factor = { s: 1, m: 60, h: 3600 }[found?.[2] ?? ""];
-  if (!found || factor === undefined)
-    throw new SallyportError("usage", `--within is a time such as 30m, found ${text}`, {
-      next: "Write 90s, 30m or 2h.",
-    });
-  return Number(found[1]) * factor;
 }
 
 function isThere(pid: number): boolean {
@@ -32,7 +21,7 @@ function isThere(pid: number): boolean {
 }
 
 async function drain({ state, json }: Globals, options: DrainOptions): Promise<number> {
-  const seconds = options.now ? 0 : options.within === undefined ? undefined : secondsOf(options.within);
+  const seconds = options.now ? 0 : options.within === undefined ? undefined : secondsOf(options.within, "--within");
   const { pid } = await call<{ pid: number }>(state, "GET", "/v1/status");
   const answer = await call<DrainAnswer>(state, "POST", "/v1/drain", seconds === undefined ? {} : { seconds });
   if (!json) say(`draining: ${answer.running.length} running, ${answer.waiting} waiting for the next start`);

@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import { version } from "../host/version.ts";
 import { apiCommand } from "./api.ts";
 import { auditCommand } from "./audit.ts";
+import { backupCommands } from "./backup.ts";
+import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { consoleCommand } from "./console.ts";
 import { command } from "./context.ts";
@@ -13,8 +15,11 @@ import { doctorCommand } from "./doctor.ts";
 import { drainCommand } from "./drain.ts";
 import { executorsCommand } from "./executors.ts";
 import { gateCommand } from "./gate.ts";
+import { gcCommand } from "./gc.ts";
 import { imageCommand } from "./image.ts";
+import { installCommand } from "./install.ts";
 import { lookCommands } from "./look.ts";
+import { manCommand } from "./man.ts";
 import { mcpCommand } from "./mcp.ts";
 import { planCommand } from "./plan.ts";
 import { policyCommand } from "./policy.ts";
@@ -26,7 +31,25 @@ const groups: readonly [heading: string, names: readonly string[]][] = [
   ["Delegate and look:", ["delegate", "plan", "run", "mcp", "list", "show", "diff", "log", "stop", "executors"]],
   ["Land:", ["land", "verify", "act", "discard"]],
   ["Audit:", ["audit", "console"]],
-  ["Operate:", ["doctor", "config", "daemon", "drain", "token", "api", "image", "gate"]],
+  [
+    "Operate:",
+    [
+      "doctor",
+      "config",
+      "daemon",
+      "drain",
+      "token",
+      "api",
+      "gc",
+      "backup",
+      "restore",
+      "install",
+      "completion",
+      "man",
+      "image",
+      "gate",
+    ],
+  ],
   ["Write policies:", ["policy"]],
 ];
 
@@ -54,6 +77,11 @@ export function buildProgram(): Command {
       drainCommand(),
       tokenCommand(),
       apiCommand(),
+      gcCommand(),
+      ...backupCommands(),
+      installCommand(),
+      completionCommand(),
+      manCommand(),
       imageCommand(),
       gateCommand(),
     ],

@@ -150,6 +150,8 @@ export function openClient(options: ClientOptions) {
     chain: (query: Query<"GET /v1/chain"> = {}) => call("GET /v1/chain", { query }),
     /** Figures in the Prometheus text format. */
     metrics: async () => new TextDecoder().decode(await bytes("GET /v1/metrics", {})),
+    /** Clears away what nobody needs. `older` in seconds. */
+    gc: (request: Body<"POST /v1/gc"> = {}) => call("POST /v1/gc", { body: request }, { timeout: 0 }),
     drain: (seconds?: number) => call("POST /v1/drain", { body: seconds === undefined ? {} : { seconds } }),
     executors: (since?: Date) => call("GET /v1/executors", { query: since ? { since: since.toISOString() } : {} }),
     cost: (id: string) => call("GET /v1/cost/:id", { params: { id } }),

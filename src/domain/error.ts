@@ -21,6 +21,7 @@ export const errorCodes = {
   "repository-invalid": exitCode.usage,
   "ref-invalid": exitCode.usage,
   "not-found": exitCode.usage,
+  "backup-invalid": exitCode.usage,
   "key-reused": exitCode.usage,
   // understood, and refused
   "repository-refused": exitCode.refused,

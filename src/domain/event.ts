@@ -73,6 +73,11 @@ export { sandboxEnd };
 export const events = {
   "host.started": z.strictObject({ version: z.string(), keyid: z.string(), pid: z.number().int() }),
   "host.stopped": z.strictObject({ reason: z.string() }),
+  "host.cleared": z.strictObject({
+    trees: z.number().int().nonnegative().describe("How many base trees."),
+    proposals: z.array(z.string().max(200)).max(1000).describe("Whose objects: the delegation and the attempt."),
+    images: z.array(z.string().max(200)).max(1000),
+  }),
   recovered: z.strictObject({ what: z.string(), kept: z.string().optional() }),
   "segment.closed": z.strictObject({
     segment: z.number().int(),

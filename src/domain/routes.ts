@@ -44,7 +44,7 @@ import {
   waitQuery,
 } from "./api.ts";
 import type { CallerRole } from "./caller.ts";
-import { drainAnswer, drainBody } from "./operations.ts";
+import { clearAnswer, clearBody, drainAnswer, drainBody } from "./operations.ts";
 import {
   chainQuery,
   chainStatus,
@@ -345,6 +345,12 @@ export const routes = {
   "POST /v1/gate/open": { what: "Opens the gate.", roles: operator, body: gateBody, answer: openAnswer },
   "POST /v1/gate/close": { what: "Closes the gate.", roles: operator, body: gateBody, answer: openAnswer },
   "GET /v1/metrics": { what: "Figures for Prometheus.", roles: watchers, answer: "figures" },
+  "POST /v1/gc": {
+    what: "Clears away what nobody needs; never the ledger.",
+    roles: operator,
+    body: clearBody,
+    answer: clearAnswer,
+  },
   "POST /v1/drain": {
     what: "Takes nothing new, lets what runs end, and ends the daemon.",
     roles: operator,

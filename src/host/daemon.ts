@@ -27,6 +27,7 @@ import { openBudgets } from "./budgets.ts";
 import { openCalibration } from "./calibration.ts";
 import { openCallers } from "./callers.ts";
 import { watchChain } from "./chain-status.ts";
+import { openClearing } from "./clearing.ts";
 import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
 import { openDrain } from "./drain.ts";
 import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
@@ -289,8 +290,20 @@ async function bringUp(
     end: (reason) => void stop(reason),
     log,
   });
+  const clear = openClearing(
+    {
+      state,
+      store,
+      append: (event) => store.append(event),
+      docker,
+      running: () => [...lanes.status().running, ...landings.status().map(({ id }) => id)],
+      now: () => new Date(),
+    },
+    config.retention,
+    log,
+  );
   const callers = openCallers();
-  const app = await buildApi(host, callers, { mcp, operations: { drain, lanes, metrics } });
+  const app = await buildApi(host, callers, { mcp, operations: { drain, lanes, metrics, clear } });
   metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window });
   const scraped = config.metrics && (await listenForMetrics(metrics, config.metrics, log));
   undo.push(async () => void scraped?.close());
@@ -309,6 +322,7 @@ async function bringUp(
     scraped?.close();
     await listeners.close();
     await app.close().catch(() => {});
+    await clear.close();
     calibration.end();
     missions.close();
     await Promise.all([landings.close(), actions.close()]);

@@ -197,6 +197,8 @@ export function narrate(entry: Entry): string {
       return `host ${entry.data.version} started (pid ${entry.data.pid}, key ${short(entry.data.keyid)})`;
     case "host.stopped":
       return `host stopped: ${entry.data.reason}`;
+    case "host.cleared":
+      return `cleared away ${entry.data.trees} base trees, ${entry.data.proposals.length} proposals, ${entry.data.images.length} images`;
     case "recovered":
       return `recovered: ${entry.data.what}`;
     case "anchor.failed":

@@ -21,6 +21,7 @@ import {
 } from "./admission.ts";
 import type { Anchors } from "./anchors.ts";
 import type { Calibration } from "./calibration.ts";
+import { isOver, notKept } from "./clear.ts";
 import type { Host } from "./host.ts";
 import type { HouseSecrets } from "./house-secrets.ts";
 import { forgetSourcesOf } from "./keeper-environment.ts";
@@ -135,7 +136,11 @@ function hostOf(planner: string, parts: HostParts & SharedParts): Host {
         next: `See \`sallyport show ${id}\`.`,
       });
     const quarantine = await tools.openQuarantine(await tools.openRepository(record.repository));
-    const patch = await quarantine.patch(await quarantine.treeOf(record.base), chosen.proposal.tree, 64 * 1024 * 1024);
+    const patch = await quarantine
+      .patch(await quarantine.treeOf(record.base), chosen.proposal.tree, 64 * 1024 * 1024)
+      .catch((cause: unknown) => {
+        throw isOver(record, store) ? notKept(id, cause) : cause;
+      });
     if (!patch.ok)
       throw new SallyportError("worktree-failed", `the patch has more than ${patch.bytes} bytes`, {
         next: "It was rejected for its size.",

@@ -3,9 +3,10 @@
  * history, remotes or hooks. Made once under another name and renamed when whole.
  */
 import { createHash } from "node:crypto";
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SallyportError } from "../domain/error.ts";
+import { goingPrefix } from "./clear.ts";
 import { gitLine, type Owner, runGit, splitNul } from "./git.ts";
 import { assertComplete } from "./host-repository.ts";
 import { runTool } from "./mount.ts";
@@ -63,8 +64,11 @@ interface Facts {
 
 async function ensure(options: BaseTreeOptions, key: string, final: string): Promise<BaseTree> {
   const there = await facts(final);
-  if (there)
+  if (there) {
+    // When it was asked for last: what nobody asks for is cleared away some day.
+    await utimes(join(final, "base.json"), new Date(), new Date()).catch(() => {});
     return { key, files: join(final, "files"), commit: options.commit, ...there, ignoreRoot: join(final, "ignore") };
+  }
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const scratch = await mkdtemp(join(options.directory, makingPrefix));
   try {
@@ -91,7 +95,9 @@ async function facts(directory: string): Promise<Facts | null> {
 
 /** Deletes what a crash left half made. Call it before any base tree is asked for. Returns the names. */
 export async function sweepBaseTrees(directory: string): Promise<string[]> {
-  const names = (await readdir(directory).catch(() => [])).filter((name) => name.startsWith(makingPrefix));
+  const names = (await readdir(directory).catch(() => [])).filter(
+    (name) => name.startsWith(makingPrefix) || name.startsWith(goingPrefix),
+  );
   for (const name of names) await rm(join(directory, name), { recursive: true, force: true });
   return names;
 }

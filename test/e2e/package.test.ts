@@ -41,6 +41,8 @@ it("holds the program and what it reads, and nothing that only development needs
       "package/policies/base.yaml",
       "package/images/base/harness.yaml",
       "package/npm-shrinkwrap.json",
+      "package/packaging/systemd/sallyport.service",
+      "package/packaging/man/sallyport.1",
     ]),
   );
   expect(statSync(tarball).size).toBeLessThan(3_000_000);

@@ -53,6 +53,7 @@ export async function openApiRig(feed?: Partial<FeedOptions>): Promise<ApiRig> {
       drain: openDrain({ lanes, busy: () => [], end: () => undefined, log }),
       lanes,
       metrics: openMetrics(),
+      clear: { now: async () => fail(new Error("nothing to clear")), close: async () => undefined },
     },
   });
   await app.ready();
