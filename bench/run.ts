@@ -1,6 +1,7 @@
 /** `make bench`: every figure of SPECIFICATION.md, each beside a named peer in the same run. `--json` prints data. */
 import { cpus, release, totalmem } from "node:os";
 import { showSize } from "../src/domain/units.ts";
+import { apiFigures } from "./api.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
 import { gatewayFigures } from "./gateway.ts";
@@ -24,6 +25,7 @@ const parts = [
   () => collectFigures(20_000),
   ledgerFigures,
   policyFigures,
+  apiFigures,
   gatewayFigures,
   modelRouteFigures,
   harnessFigures,
