@@ -1,6 +1,7 @@
 /** `make bench`: every figure of SPECIFICATION.md, each beside a named peer in the same run. `--json` prints data. */
 import { cpus, release, totalmem } from "node:os";
 import { showSize } from "../src/domain/units.ts";
+import { apiFigures } from "./api.ts";
 import { auditFigures } from "./audit.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
@@ -30,6 +31,7 @@ const parts = [
   ledgerFigures,
   () => auditFigures(),
   policyFigures,
+  apiFigures,
   gatewayFigures,
   modelRouteFigures,
   harnessFigures,

@@ -46,13 +46,13 @@ async function restoreFile({ state, json }: Globals, file: string): Promise<numb
 export function backupCommands(): Command[] {
   return [
     command("backup", "Put the state into one file, beside a running daemon; the ledger is verified first.", [
-      "sallyport backup /mnt/backup/sallyport-$(date +%F).tar.gz",
+      "sallyport backup /mnt/backup/sallyport.tar.gz",
     ])
       .argument("<file>", "a file that is not there yet")
       .option("--with-keys", "the host's private key too: the file is then as secret as the key")
       .action(action(backup)),
     command("restore", "Make a state of a backup, in an empty directory; its ledger is verified before it is used.", [
-      "sallyport restore /mnt/backup/sallyport-2026-11-22.tar.gz --state /var/lib/sallyport",
+      "sallyport restore /mnt/sallyport.tar.gz --state /var/lib/sallyport",
     ])
       .argument("<file>", "what `sallyport backup` made")
       .action(action(restoreFile)),

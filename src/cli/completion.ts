@@ -155,9 +155,8 @@ export function programOf(own: Command): Command {
 
 export function completionCommand(): Command {
   return command("completion", "Print what a shell completes `sallyport` with.", [
-    "sallyport completion bash > /usr/local/share/bash-completion/completions/sallyport",
-    "source <(sallyport completion bash)",
-    "sallyport completion zsh > /usr/local/share/zsh/site-functions/_sallyport",
+    "sallyport completion bash > /etc/bash_completion.d/sallyport",
+    "sallyport completion zsh > /usr/share/zsh/site-functions/_sallyport",
     "sallyport completion fish > ~/.config/fish/completions/sallyport.fish",
   ])
     .argument("<shell>", "bash, zsh or fish")

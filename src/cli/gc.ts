@@ -35,7 +35,7 @@ export function gcCommand(): Command {
   return command(
     "gc",
     "Clear away base trees, proposals and images that nobody needs. Never the ledger, never a key.",
-    ["sallyport gc --dry-run", "sallyport gc --older 7d    # in place of each time of `retention` in config.yaml"],
+    ["sallyport gc --dry-run", "sallyport gc --older 7d"],
   )
     .option("--dry-run", "only say what would go")
     .option("--older <time>", "what was not needed for so long, such as 30d")

@@ -8,19 +8,23 @@ import { type Api, pathOf } from "./api.ts";
 const longestLanding = 45_000;
 
 /** What a landing came to; or that it goes on: on a target that moved, it is tested first. */
-async function inTime(landing: Promise<Record<string, unknown>>, id: string): Promise<Record<string, unknown>> {
+async function inTime(
+  landing: Promise<Record<string, unknown>>,
+  id: string,
+  longest: number,
+): Promise<Record<string, unknown>> {
   // Its end is in the record, whoever still listens.
   landing.catch(() => {});
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Record<string, unknown>>((resolve) => {
     const next = `Still landing: it goes on by itself. Call wait, or show, with id ${id}.`;
-    timer = setTimeout(() => resolve({ id, state: "landing", rests: false, next }), longestLanding);
+    timer = setTimeout(() => resolve({ id, state: "landing", rests: false, next }), longest);
   });
   return Promise.race([landing, late]).finally(() => clearTimeout(timer));
 }
 
 /** Adds `land` and `discard`. */
-export function addDecide(server: McpServer, api: Api): void {
+export function addDecide(server: McpServer, api: Api, longest: number = longestLanding): void {
   server.registerTool(
     "land",
     {
@@ -37,7 +41,7 @@ export function addDecide(server: McpServer, api: Api): void {
           `${pathOf(id)}/land`,
           onto === undefined ? {} : { onto },
         );
-        return inTime(landing, id);
+        return inTime(landing, id, longest);
       }),
   );
   server.registerTool(

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Caller } from "../../src/domain/caller.ts";
+import type { Event } from "../../src/domain/event.ts";
+import { digestValue } from "../../src/gate/digest.ts";
 import { buildApi } from "../../src/host/api.ts";
 import { type Callers, identifyBySocket, openCallers } from "../../src/host/callers.ts";
 import { openDrain } from "../../src/host/drain.ts";
@@ -16,6 +18,8 @@ import { openMetrics } from "../../src/host/metrics.ts";
 import { openStore, type Store } from "../../src/host/store.ts";
 import { openLedger } from "../../src/ledger/open.ts";
 import { httpMcp } from "../../src/mcp/serve-http.ts";
+import { briefOf, freshId, images } from "../delegation/approved.ts";
+import { oid, policyOf } from "../gate/samples.ts";
 import { makeSigner } from "../ledger/signing.ts";
 
 export const auditor: Caller = { role: "auditor", planner: undefined, by: "audit.sock", mcp: false };
@@ -53,7 +57,7 @@ export async function openApiRig(feed?: Partial<FeedOptions>): Promise<ApiRig> {
       drain: openDrain({ lanes, busy: () => [], end: () => undefined, log }),
       lanes,
       metrics: openMetrics(),
-      clear: { now: async () => fail(new Error("nothing to clear")), close: async () => undefined },
+      clear: { now: async () => fail(new Error("nothing to clear")) },
     },
   });
   await app.ready();
@@ -90,4 +94,26 @@ export function open(socketPath: string, path: string, headers: Record<string, s
       .once("error", reject)
       .end();
   });
+}
+
+/** The event that a delegation of a planner begins with. */
+export function acceptedBy(planner: string): Event & { delegation: string } {
+  const brief = briefOf();
+  const policy = policyOf();
+  return {
+    type: "delegation.accepted",
+    delegation: freshId(),
+    data: {
+      repository: "/srv/r.git",
+      base: oid("0"),
+      ref: "refs/heads/main",
+      planner,
+      brief,
+      checkFiles: {},
+      policy,
+      policyDigest: digestValue(policy),
+      briefDigest: digestValue(brief),
+      images,
+    },
+  } as Event & { delegation: string };
 }

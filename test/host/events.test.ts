@@ -4,7 +4,7 @@ import { createParser } from "eventsource-parser";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../src/domain/event.ts";
 import { numbered } from "../ledger/signing.ts";
-import { type ApiRig, auditor, open, openApiRig, plannerCalled } from "./api-rig.ts";
+import { type ApiRig, acceptedBy, auditor, open, openApiRig, plannerCalled } from "./api-rig.ts";
 
 interface Seen {
   id: string | undefined;
@@ -122,17 +122,30 @@ describe("the stream of events", () => {
   it("shows a planner nothing that is not of its own work", async () => {
     await using rig = await openApiRig({ heartbeat: 50 });
     await append(rig, 1, 3);
+    const [mine, other] = [acceptedBy("alice"), acceptedBy("bob")];
+    await rig.store.append(other);
+    await rig.store.append(mine);
+    for (const { delegation } of [mine, other])
+      await rig.store.append({ type: "delegation.started", delegation, data: { lane: 0 } });
     const answer = await open(await rig.socketFor(plannerCalled("alice")), "/v1/events?from=1");
     let text = "";
     for await (const chunk of answer) {
       text += String(chunk);
-      if (text.includes("id: 3\n")) break;
+      if (text.includes("id: 7\n")) break;
     }
     answer.destroy();
-    expect(text).not.toContain("data:");
-    const other = await open(await rig.socketFor(plannerCalled("bob")), "/v1/events?delegation=d-aaaaaaaaaaaaaaaa");
-    expect(other.statusCode).toBe(404);
-    other.destroy();
+    expect([...text.matchAll(/^id: (\d+)\ndata:/gm)].map(([, id]) => id)).toEqual(["5", "6"]);
+    expect(text).not.toContain(other.delegation);
+    const bob = await rig.socketFor(plannerCalled("bob"));
+    for (const [id, status] of [
+      [mine.delegation, 404],
+      ["d-aaaaaaaaaaaaaaaa", 404],
+      [other.delegation, 200],
+    ] as const) {
+      const asked = await open(bob, `/v1/events?delegation=${id}`);
+      expect([id, asked.statusCode]).toEqual([id, status]);
+      asked.destroy();
+    }
   });
 
   it("ends a reader that does not read, tells it where to go on, and keeps none of it for the others", async () => {
