@@ -58,7 +58,7 @@ export function installCommand(): Command {
   return command("install", "Put service units, manual page, completion and a first configuration in place.", [
     "sudo sallyport install --dry-run",
     "sudo sallyport install",
-    "sudo sallyport install --uninstall    # state and configuration stay",
+    "sudo sallyport install --uninstall",
   ])
     .option("--prefix <dir>", "where manual page and completion go", "/usr/local")
     .option("--root <dir>", "put before every path, such as an image's root", "/")

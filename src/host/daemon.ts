@@ -44,7 +44,7 @@ import { openPages } from "./pages.ts";
 import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
-import { openServiceManager } from "./service-manager.ts";
+import { openServiceManager, type ServiceManager } from "./service-manager.ts";
 import { startGuard } from "./start-guard.ts";
 import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
 import { checkStateFormat } from "./state-format.ts";
@@ -77,10 +77,13 @@ export async function startDaemon(state: StateDirectory, hostLog: HostLog, mcp?:
   const config = await loadConfig(state);
   const release = await lockState(state);
   const undo: (() => Promise<void>)[] = [release];
+  // Before anything else is started: what comes after cannot speak for the daemon.
+  const manager = openServiceManager(hostLog.log);
+  undo.push(async () => manager.close());
   try {
     await checkStateFormat(state);
-    await checkListeners(config, state);
-    return await bringUp(state, config, hostLog, undo, release, mcp);
+    await checkListeners(config, state, manager);
+    return await bringUp(state, config, hostLog, undo, release, manager, mcp);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
@@ -93,11 +96,10 @@ async function bringUp(
   hostLog: HostLog,
   undo: (() => Promise<void>)[],
   release: () => Promise<void>,
+  manager: ServiceManager,
   mcp: OpenMcp | undefined,
 ): Promise<RunningDaemon> {
   const { log } = hostLog;
-  // Before anything else is started: what comes after cannot speak for the daemon.
-  const manager = openServiceManager(log);
   const instance = `h-${delegationIdFrom(randomBytes(10)).slice(2)}`;
   const lanesDirectory = join(state.lanes, instance);
   // Before anything else is started: what comes after inherits no secret.

@@ -78,13 +78,18 @@ function invalid(found: string, next: string): SallyportError {
 }
 
 /** Whether all of it could be opened, before anything is brought up. Opens nothing. */
-export async function checkListeners(config: HostConfig, state: Pick<StateDirectory, "socket">): Promise<void> {
+export async function checkListeners(
+  config: HostConfig,
+  state: Pick<StateDirectory, "socket">,
+  { hands }: Pick<ServiceManager, "hands">,
+): Promise<void> {
   checkSockets(config, state);
   for (const { owner, group } of config.sockets) {
     await accountNumber("passwd", owner);
     await accountNumber("group", group);
   }
-  for (const { path } of [{ path: state.socket }, ...config.sockets]) await checkPath(path);
+  await checkPath(state.socket, hands);
+  for (const { path } of config.sockets) await checkPath(path);
   if (config.listen) await checkNetwork(config.listen);
 }
 

@@ -12,6 +12,8 @@ const run = promisify(execFile);
 const firstDescriptor = 3;
 
 export interface ServiceManager {
+  /** Whether it handed a socket over. */
+  readonly hands: boolean;
   /** Says how the service stands, such as `READY=1`. Never throws: a manager that does not listen changes nothing. */
   tell(...states: string[]): Promise<void>;
   /** Listens with the handed-over socket of that path. False where none was handed over. Throws `host-busy` for another path's. */
@@ -42,6 +44,7 @@ export function openServiceManager(log: Log, environment: NodeJS.ProcessEnv = pr
   const signs = watched > 0 && mine ? setInterval(() => void tell("WATCHDOG=1"), watched / 2) : undefined;
   signs?.unref();
   return {
+    hands: descriptors > 0,
     tell,
     async listen(server, path) {
       if (descriptors < 1) return false;

@@ -68,9 +68,13 @@ async function checkDirectory(path: string): Promise<void> {
   }
 }
 
-/** Whether a socket may be made there: nobody else can, nobody answers, and what lies there is left over. Changes nothing. */
-export async function checkPath(path: string): Promise<void> {
+/**
+ * Whether a socket may be made there: nobody else can, nobody answers, and what lies there is left over. Of one that is
+ * `handed` over, only where it lies: it answers already. Changes nothing.
+ */
+export async function checkPath(path: string, handed = false): Promise<void> {
   await checkDirectory(path);
+  if (handed) return;
   const there = await lstat(path).catch(() => undefined);
   if (!there) return;
   if (!there.isSocket())
