@@ -23,31 +23,48 @@ export async function waitUntil(
   });
 }
 
-/** Lines of the ledger as JSON text: those there are, then those that come, until `ends` holds with none left. */
+/** Lines that may wait for a reader; more are left to be read from disk. */
+const mostQueued = 1000;
+
+/**
+ * Lines of the ledger as JSON text: those there are, then those that come, until `ends` holds with none left. A reader that
+ * is slow costs no more than a bounded queue: what did not fit is read again from the ledger when it gets there.
+ */
 export async function* followLog(
   ledger: Ledger,
   which: { from: number; delegation?: string; matches: (entry: Entry) => boolean },
   ends: () => boolean,
 ): AsyncGenerator<string> {
-  const queue: Entry[] = [];
+  const { from, delegation, matches } = which;
+  let queue: Entry[] = [];
+  let behind = true;
   let wake: (() => void) | undefined;
   const unsubscribe = ledger.subscribe((entry) => {
-    if (!which.matches(entry)) return;
+    if (!matches(entry)) return;
+    if (queue.length >= mostQueued) {
+      queue = [];
+      behind = true;
+    }
     queue.push(entry);
     wake?.();
   });
   try {
-    let last = which.from - 1;
-    const { from, delegation } = which;
-    for await (const entry of ledger.read({ from, ...(delegation ? { delegation } : {}) })) {
-      if (!which.matches(entry)) continue;
-      last = entry.seq;
-      yield `${JSON.stringify(entry)}\n`;
-    }
+    let last = from - 1;
     for (;;) {
-      for (let entry = queue.shift(); entry; entry = queue.shift()) {
-        if (entry.seq > last) yield `${JSON.stringify(entry)}\n`;
+      if (behind) {
+        behind = false;
+        for await (const entry of ledger.read({ from: last + 1, ...(delegation ? { delegation } : {}) })) {
+          if (!matches(entry)) continue;
+          last = entry.seq;
+          yield `${JSON.stringify(entry)}\n`;
+        }
       }
+      for (let entry = queue.shift(); entry && !behind; entry = queue.shift()) {
+        if (entry.seq <= last) continue;
+        last = entry.seq;
+        yield `${JSON.stringify(entry)}\n`;
+      }
+      if (behind || queue.length > 0) continue;
       if (ends()) return;
       await new Promise<void>((resolve) => {
         wake = resolve;
