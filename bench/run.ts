@@ -3,6 +3,7 @@ import { cpus, release, totalmem } from "node:os";
 import { showSize } from "../src/domain/units.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
+import { consoleFigures } from "./console.ts";
 import { gatewayFigures } from "./gateway.ts";
 import { harnessFigures } from "./harness-start.ts";
 import { ledgerFigures } from "./ledger.ts";
@@ -29,6 +30,7 @@ const parts = [
   gatewayFigures,
   modelRouteFigures,
   harnessFigures,
+  consoleFigures,
 ];
 for (const part of parts) {
   try {
