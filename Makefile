@@ -48,7 +48,7 @@ check: setup ## Types, lint and import laws, in seconds
 	@biome check --error-on-warnings
 	@node tools/check-floors.ts
 
-bench: images ## Print every figure as a ratio to a named peer in the same run
+bench: images browser ## Print every figure as a ratio to a named peer in the same run
 	@node bench/run.ts
 
 gate-bench: setup engine ## Every labelled change of the corpus through the real gate: wrong approvals and rejections, by class

@@ -50,7 +50,9 @@ async function multiply(host: TestHost, id: string): Promise<void> {
       await Promise.all(
         batch.map(async (number) => {
           const own = delegationIdFrom(createHash("sha256").update(`${number}`).digest());
-          for (const { type, data } of lines) {
+          for (const line of lines) {
+            // An approval names its delegation, and the fold compares.
+            const { type, data } = JSON.parse(JSON.stringify(line).replaceAll(id, own)) as Entry;
             const said =
               type === "delegation.accepted" ? { ...data, brief: { ...data.brief, title: `Change ${number}` } } : data;
             await ledger.append({ type, delegation: own, data: said } as Event);

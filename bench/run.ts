@@ -5,6 +5,7 @@ import { apiFigures } from "./api.ts";
 import { auditFigures } from "./audit.ts";
 import { coldStart } from "./cold-start.ts";
 import { collectFigures } from "./collect.ts";
+import { consoleFigures } from "./console.ts";
 import { gatewayFigures } from "./gateway.ts";
 import { harnessFigures } from "./harness-start.ts";
 import { ledgerFigures } from "./ledger.ts";
@@ -35,6 +36,7 @@ const parts = [
   gatewayFigures,
   modelRouteFigures,
   harnessFigures,
+  consoleFigures,
 ];
 for (const part of parts) {
   try {
