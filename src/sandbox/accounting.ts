@@ -36,10 +36,8 @@ interface Accounted {
   owner: string;
 }
 
-/** A file is changed for a new one when it has this many bytes: a fork bomb fills no disk. */
-const fileBytes = 4 * 1024 * 1024;
-/** How often it is looked at, in milliseconds. */
-const lookEvery = 500;
+/** A file is changed for a new one when it has `fileBytes` (a fork bomb fills no disk); looked at every `lookEvery` milliseconds. */
+const usualBounds = { fileBytes: 4 * 1024 * 1024, lookEvery: 500 };
 /** Milliseconds that turning it on may take. */
 const switchLimit = 3000;
 const readBytes = 1024 * 1024;
@@ -101,7 +99,12 @@ async function isShort(directory: string): Promise<boolean> {
 }
 
 /** Turns accounting on for a sandbox whose command has not begun. Never rejects: what failed is in the account. */
-export async function openAccounting(of: Accounted, directory: string, runtime = "runc"): Promise<Accounting> {
+export async function openAccounting(
+  of: Accounted,
+  directory: string,
+  runtime = "runc",
+  { fileBytes, lookEvery } = usualBounds,
+): Promise<Accounting> {
   // A runtime with a kernel of its own shows the host's kernel one process, whatever runs in it.
   if (runtime !== "runc") {
     const gap = `the host's kernel does not see what runs under ${runtime}`;

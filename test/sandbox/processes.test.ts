@@ -1,9 +1,11 @@
 /** What ran in a sandbox, by the host's kernel: every process, whatever it calls itself, out of the sandbox's reach. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ProcessRow } from "../../src/domain/processes.ts";
+import { openAccounting } from "../../src/sandbox/accounting.ts";
 import { dockerEngine } from "../../src/sandbox/docker-engine.ts";
 import type { SandboxSpec } from "../../src/sandbox/engine.ts";
 import { type Bench, folder, openBench } from "./engine.ts";
@@ -98,6 +100,34 @@ grep -q x /dev/null; true`,
     expect(processes.whole).toBe(true);
     expect(named(rows, "grep").some(({ exit }) => exit === 1)).toBe(true);
   });
+
+  it("goes over to a new file when one is full, and loses none between the two", async () => {
+    const script = "read -r go </go/fifo; i=0; while [ $i -lt 3000 ]; do (:); i=$((i+1)); done; sleep 1; exit 5";
+    const directory = folder(bench, "go");
+    execFileSync("mkfifo", ["-m", "644", join(directory, "fifo")]);
+    const mounts = [{ source: directory, target: "/go", writable: false }];
+    const sandbox = await bench.start(["/bin/sh", "-c", script], { mounts, wall: 120_000 });
+    const { Id: owner } = await bench.docker.getContainer(`sallyport-${sandbox.id}`).inspect();
+    const of = { id: sandbox.id, pid: sandbox.pid, owner };
+    const accounting = await openAccounting(of, accounts, "runc", { fileBytes: 64 * 200, lookEvery: 20 });
+    // Opened for both, so that it does not wait for the shell's end of it.
+    const gate = await open(join(directory, "fifo"), "r+");
+    await gate.write("go\n");
+    const seen = new Set<string>();
+    const looking = setInterval(() => {
+      for (const name of readdirSync(accounts)) seen.add(name);
+    }, 10);
+    const { exit } = await sandbox.done;
+    clearInterval(looking);
+    await gate.close();
+    const account = await accounting.end();
+    expect(exit).toBe(5);
+    expect(seen.size).toBeGreaterThan(2);
+    expect(account).toMatchObject({ whole: true, unread: 0 });
+    // The loop's, the shell, sleep and init; the entry program is the shell.
+    expect(account.total).toBe(3003);
+    expect(account.rows?.at(-1)).toMatchObject({ pid: 1 });
+  }, 180_000);
 
   it("leaves no file behind", () => {
     expect(existsSync(accounts) ? readdirSync(accounts) : []).toEqual([]);
