@@ -120,19 +120,22 @@ async function calibrate({ state, json }: Globals, options: CalibrateFlags): Pro
     ],
   ]);
   const took = onInterrupt(progress, ["the canaries go on without you", "  look: sallyport gate status"]);
-  for (const id of canaries) {
-    for (;;) {
-      const answer = await call<CanaryAnswer>(state, "GET", `/v1/gate/canaries/${id}`);
-      if (answer.event) {
-        answers.push(answer);
-        progress.line(describeAnswer(answer), answer.event.time);
-        break;
+  try {
+    for (const id of canaries) {
+      for (;;) {
+        const answer = await call<CanaryAnswer>(state, "GET", `/v1/gate/canaries/${id}`);
+        if (answer.event) {
+          answers.push(answer);
+          progress.line(describeAnswer(answer), answer.event.time);
+          break;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 250));
       }
-      await new Promise((resolve) => setTimeout(resolve, 250));
     }
+  } finally {
+    took();
+    progress.end();
   }
-  took();
-  progress.end();
   const gate = await call<GateStatus>(state, "GET", "/v1/gate");
   const judged = answers.flatMap(({ event }) => (event?.type === "canary.judged" ? [event.data] : []));
   if (json) print({ canaries: answers.map(({ id, state: now, event }) => ({ id, state: now, ...event?.data })), gate });

@@ -60,6 +60,8 @@ export function openLive(enabled: boolean, region: (now: number) => readonly Lin
   };
   const redraw = () => write(take() + draw(true));
   const timer = redraws ? setInterval(() => write(draw(false)), pace) : undefined;
+  // It alone keeps no process: a command that fails ends.
+  timer?.unref();
   if (redraws) stream.on("resize", redraw);
   return {
     redraws,
