@@ -48,7 +48,7 @@ export async function openBenchRig(cap = 0): Promise<BenchRig> {
     instance,
     note: () => {},
     secrets,
-    budgets: { open: budgets.open, close: budgets.close, accountsOf: () => [account] },
+    budgets: { open: budgets.open, shut: budgets.shut, close: budgets.close, accountsOf: () => [account] },
     gateway: async () => {
       if (!gateway) throw new Error("the gateway is not running");
       return gateway;

@@ -95,7 +95,9 @@ function looked(sights: Sights, { layer, cpu }: Sight & { is: "look" }, now: num
     cpu: cpu === undefined ? before : { at: now, used: cpu },
     // Work of the processor keeps it from being silent; it does not say that it ever began to do what it is for.
     ...(changed || busy ? { active: now } : {}),
-    ...(changed ? { alive: true, idle: { tokens: 0, requests: 0, denied: new Map() } } : {}),
+    ...(changed ? { alive: true } : {}),
+    // Before the first look it may have changed too: what was counted by then counts for nothing.
+    ...(changed || first ? { idle: { tokens: 0, requests: 0, denied: new Map() } } : {}),
   };
 }
 

@@ -86,6 +86,7 @@ export const modelDenials = [
   "model-priority",
   "model-busy",
   "model-unpriced",
+  "sandbox-ending",
   "tokens-used-up",
   "money-used-up",
   "quota-used-up",

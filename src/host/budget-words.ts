@@ -77,6 +77,18 @@ export function noRoute(route: string): Refused {
   };
 }
 
+/** Whoever is being ended is answered nothing more, however long its end takes. */
+export function ending(): Refused {
+  return {
+    ok: false,
+    status: 403,
+    code: "sandbox-ending",
+    rule: "sandbox",
+    why: "this sandbox is being ended",
+    next: "Nothing more is to be done here.",
+  };
+}
+
 /** What a harness is told when so much of its budget is spent or bound. */
 export function steering(role: Role, share: number): string {
   return `Note from the host: ${share} % of this work's model budget is spent. ${report(role)} At 100 % every further request is refused and the sandbox ends.`;

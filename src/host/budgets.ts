@@ -13,7 +13,7 @@ import { costOf, type ModelPrice, priceOf, worstCost } from "../domain/price.ts"
 import type { ReserveAsk, Reserved, SettleReport } from "../gateway/model-reserve.ts";
 import { type Balances, createBalances } from "./balances.ts";
 import { fitting, quotaAccount, quotaWait, shareOf } from "./budget-room.ts";
-import { busy, noRoute, over, quotaUsedUp, steering, unpriced } from "./budget-words.ts";
+import { busy, ending, noRoute, over, quotaUsedUp, steering, unpriced } from "./budget-words.ts";
 
 /** One sandbox whose requests are counted. */
 export interface BudgetLane {
@@ -32,6 +32,8 @@ export interface Budgets {
   /** What the last process left open is spent. Called once, after the last `replay`. */
   start(): void;
   open(lane: BudgetLane): void;
+  /** A sandbox that is being ended asks no model any more; what it has open is still settled. */
+  shut(sandbox: string): void;
   /** Ends a lane; gives what it went over, if it did. Reservations still open are kept. */
   close(sandbox: string): string | undefined;
   reserve(call: { sandbox: string; ask: ReserveAsk }): Promise<Reserved>;
@@ -58,6 +60,7 @@ interface Open {
 
 interface Lane extends BudgetLane {
   noted: Set<number>;
+  shut?: boolean;
   over?: string | undefined;
   timer?: NodeJS.Timeout | undefined;
 }
@@ -87,6 +90,7 @@ export function openBudgets(tools: BudgetTools): Budgets {
     const lane = lanes.get(sandbox);
     const route = lane && Object.hasOwn(lane.models, ask.route) ? lane.models[ask.route] : undefined;
     if (!lane || !route) return noRoute(ask.route);
+    if (lane.shut) return ending();
     const price = priceOf(route.table, ask.model);
     const paid = route.quota === undefined;
     const most = route.output ?? Number.POSITIVE_INFINITY;
@@ -94,6 +98,7 @@ export function openBudgets(tools: BudgetTools): Budgets {
     const end = tools.now().getTime() + patience;
     for (;;) {
       if (lanes.get(sandbox) !== lane) return noRoute(ask.route);
+      if (lane.shut) return ending();
       const now = tools.now();
       const accounts = lane.accounts(now);
       if (paid && !price && accounts.some(({ usd }) => usd !== undefined)) {
@@ -240,6 +245,12 @@ export function openBudgets(tools: BudgetTools): Budgets {
     },
     start: () => balances.close(),
     open: (lane) => void lanes.set(lane.sandbox, { ...lane, noted: new Set() }),
+    shut(sandbox) {
+      const lane = lanes.get(sandbox);
+      if (!lane) return;
+      lane.shut = true;
+      wake();
+    },
     close(sandbox) {
       const lane = lanes.get(sandbox);
       if (!lane) return undefined;

@@ -47,7 +47,9 @@ export function roleRunner(tools: {
   note: (event: Event) => void;
   secrets: Pick<HouseSecrets, "mask" | "maskOutput" | "ready">;
   /** Counts what models cost, and knows on which accounts. Left out: no model is asked anything. */
-  budgets?: Pick<Budgets, "open" | "close"> & { accountsOf(role: RoleRun, now: Date): readonly BudgetAccount[] };
+  budgets?: Pick<Budgets, "open" | "shut" | "close"> & {
+    accountsOf(role: RoleRun, now: Date): readonly BudgetAccount[];
+  };
 }): RoleRunner {
   const live = new Map<string, Live>();
 
@@ -121,7 +123,11 @@ export function roleRunner(tools: {
       });
       entry.sandbox = sandbox;
       role.watch?.started(sandbox);
-      const stop = () => sandbox.end("stopped");
+      // First its way to models: the engine may take its time.
+      const stop = () => {
+        tools.budgets?.shut(id);
+        sandbox.end("stopped");
+      };
       if (role.signal.aborted) stop();
       // The gateway went while the sandbox was being made.
       if (entry.gatewayLost) sandbox.end("gateway-lost");

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { isUnfinished, step } from "../../src/delegation/reduce.ts";
 import type { Dated } from "../../src/delegation/refuse-event.ts";
-import { type Delegation, endStates, type State, states } from "../../src/domain/delegation.ts";
+import { type Attempt, type Delegation, endStates, type State, states } from "../../src/domain/delegation.ts";
 import type { Event, EventType } from "../../src/domain/event.ts";
 import { approval, digest, oid, policyOf, reportOf } from "../gate/samples.ts";
 import { briefOf, images } from "./approved.ts";
@@ -328,6 +328,37 @@ describe("a panel", () => {
     ["an approval by too few", [says("ada"), says("bob", "reject"), whole, event("delegation.approved")]],
     ["an approval without the whole", [says("ada"), says("bob"), event("delegation.approved")]],
   ])("refuses %s", (_, more) => expect(() => judged(...more)).toThrow(/not possible now/));
+
+  test("a merge that was judged anew is approved by enough of those who judged it, whoever approved the attempt", () => {
+    const before = judged(says("ada"), says("bob"), whole, event("delegation.approved")) as Delegation;
+    const { proposal: made, report } = before.attempts[0] as Attempt;
+    const verdict = approval();
+    const panelOf = (...decisions: ("approve" | "reject")[]) =>
+      decisions.map((decision, at) => ({ ...panel[at], verdict: approval({ decision }) }));
+    const approve = (...decisions: ("approve" | "reject")[]) => {
+      const preparing = {
+        attempt: 1,
+        ref: before.approval?.predicate.ref,
+        onto: "a".repeat(40),
+        commit: made?.commit,
+        tree: made?.tree,
+        patch: digest("4"),
+        verify: true,
+        report,
+        reportDigest: digest("5"),
+        verdict,
+        verdictDigest: digest("6"),
+        panel: panelOf(...decisions),
+      };
+      const said = { base: preparing.onto, patch: digest("4"), testReport: digest("5"), verdict: digest("6") };
+      const next = { ...predicate, ...said, replaces: before.approval?.digest };
+      const data = { ...samples["delegation.approved"], predicate: next, digest: digest("7") };
+      return () => step({ ...before, preparing } as Delegation, { ...event("delegation.approved"), data } as Dated);
+    };
+    expect(approve("approve", "approve", "reject")).not.toThrow();
+    expect(approve("approve", "reject", "reject")).toThrow(/approved by 1 of its panel/);
+    expect(approve()).toThrow(/approved by 0 of its panel/);
+  });
 
   test("a member's verdict is refused where there is no panel", () => {
     expect(() => from(event("delegation.accepted"), [says("ada")])).toThrow(/another panel/);

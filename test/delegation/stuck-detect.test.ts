@@ -111,6 +111,12 @@ describe("an executor that gets nowhere, and one like it that works", () => {
     ).toBe("silent");
   });
 
+  test("nothing is counted before the layer was looked at once: it may have changed", () => {
+    const late = [...many(7, (n) => [model(`${n}`)]), look("a")];
+    expect(foundAfter([...late, ...many(7, (n) => [model(`then ${n}`)])])).toBeUndefined();
+    expect(foundAfter([...late, ...many(8, (n) => [model(`then ${n}`)])])).toBe("idle-requests");
+  });
+
   test("never throws, and remembers a bounded number of things, whatever is seen in whatever order", () => {
     const sight = fc.oneof(
       fc.constant<Sight>(output),

@@ -8,6 +8,7 @@ import { type HostKey, loadHostKey } from "../../src/gate/keys.ts";
 import { approvalFacts, carryOutLanding, landingState, planLanding } from "../../src/gate/land.ts";
 import { type Approved, approved, start } from "../delegation/approved.ts";
 import { as, type Bench, bench, commit, owner, script } from "../worktree/fixture.ts";
+import { runOf } from "./samples.ts";
 
 let key: HostKey;
 const benches: Bench[] = [];
@@ -254,6 +255,34 @@ describe("what is not exactly what was approved does not land", () => {
     const later = new Date(start.getTime() + 8 * 24 * 3_600_000);
     expect(await code(planLanding(record, envelope, target(a), { ...place, now: later }))).toBe("approval-expired");
     expect(await code(planLanding(record, envelope, target(a), place))).toBe("landed");
+  });
+
+  test("a merge is made again, and is the one that was tested, or it is not approved", async () => {
+    const b = await repository();
+    const a = await approved(b.root, b.repo, key, { ref: "refs/heads/main" });
+    const ref = "refs/heads/main";
+    script(owner, b.repo, "git checkout -q main; printf moved > other; git commit -qam moved; git checkout -q work");
+    await land(a);
+    const record = a.store.record(a.id);
+    const { prepared } = record;
+    if (!prepared?.report) throw new Error("not merged");
+    const facts = (change: object) => approvalFacts(record, 1, a.quarantine, ref, { ...prepared, ...change });
+    const { issued: _, expires: __, replaces: ___, ...said } = record.approval?.predicate ?? ({} as never);
+    expect(await facts({})).toEqual(said);
+    const cases: [string, object][] = [
+      ["recorded with another tree", { tree: record.attempts[0]?.proposal?.tree }],
+      ["the commit of another tree", { commit: a.base }],
+      ["on another tip", { onto: a.base }],
+      ["not tested", { report: undefined }],
+      [
+        "tested on another tree",
+        { report: { ...prepared.report, tested: true, proposal: runOf({ works: "passed" }, { tree: a.tree }) } },
+      ],
+      ["of another attempt", { attempt: 2 }],
+      ["for another target", { ref: "refs/heads/release" }],
+      ["to be verified, and was not", { verify: true }],
+    ];
+    for (const [what, change] of cases) expect([what, await code(facts(change))]).toEqual([what, "approval-invalid"]);
   });
 
   test("the facts are computed again from quarantine and record", async () => {

@@ -146,6 +146,22 @@ describe("requests at once", () => {
     expect(await waiting).toMatchObject({ ok: false });
   });
 
+  test("a sandbox that is being ended is granted nothing more, waiting or new, and its open request is settled", async () => {
+    const { budgets, open, events } = rig({ patience: 60_000 });
+    open(0, [account({ tokens: 3000 })]);
+    open(1, [account({ tokens: 3000, id: "delegation:e" })]);
+    const { reservation } = await granted(budgets, 0, 1000, 2000);
+    const waiting = reserve(budgets, 0, 1000, 1000);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    budgets.shut(sandboxOf(0));
+    expect(await waiting).toMatchObject({ ok: false, code: "sandbox-ending" });
+    answered(budgets, 0, reservation, 1000, 10);
+    expect(events.at(-1)).toMatchObject({ type: "budget.settled", data: { tokens: 1010, exact: true } });
+    // There is room now, and still nothing goes out; another sandbox is as before.
+    expect(await reserve(budgets, 0, 10, 10)).toMatchObject({ ok: false, code: "sandbox-ending" });
+    expect(await reserve(budgets, 1, 10, 10)).toMatchObject({ ok: true });
+  });
+
   test("whatever is asked and answered in whatever order, no cap is ever passed", { timeout: 60_000 }, async () => {
     const step = fc.oneof(
       fc.record({
