@@ -55,6 +55,8 @@ function earliest({ store, running, now }: ClearParts): number {
 }
 
 interface Cleared {
+  /** Trees that were asked for since then stay. */
+  idleSince: Date;
   trees: { key: string; bytes: number }[];
   proposals: { gitDir: string; refs: string[] }[];
   images: BuiltImage[];
@@ -63,10 +65,8 @@ interface Cleared {
 async function find(parts: ClearParts, retention: RetentionConfig): Promise<Cleared> {
   const { state, store, docker, now } = parts;
   const ago = (milliseconds: number) => new Date(now().getTime() - milliseconds);
-  const trees =
-    retention.trees === 0
-      ? []
-      : await idleTrees(state.trees, new Date(Math.min(ago(retention.trees).getTime(), earliest(parts) - hour)));
+  const idleSince = new Date(Math.min(ago(retention.trees).getTime(), earliest(parts) - hour));
+  const trees = retention.trees === 0 ? [] : await idleTrees(state.trees, idleSince);
   const proposals: Cleared["proposals"] = [];
   if (retention.proposals > 0) {
     const before = ago(retention.proposals).toISOString();
@@ -82,7 +82,7 @@ async function find(parts: ClearParts, retention: RetentionConfig): Promise<Clea
   const alive = JSON.stringify(store.list().filter((record) => !isOver(record, store) && record.state !== "landed"));
   const needed = new Set(alive.match(/sha256:[0-9a-f]{64}/g) ?? []);
   const images = retention.images === 0 ? [] : await oldImages(docker, shippedImages, ago(retention.images), needed);
-  return { trees, proposals, images };
+  return { idleSince, trees, proposals, images };
 }
 
 /** Finds what is to go, writes that down, and takes it away; with `dryRun` it is only told. */
@@ -109,13 +109,11 @@ export async function clearAway(parts: ClearParts, retention: RetentionConfig, d
   }
   let bytes = 0;
   const before = await bytesOf(state.trees);
-  await removeTrees(
-    state.trees,
-    found.trees.map(({ key }) => key),
-  );
+  const named = found.trees.map(({ key }) => key);
+  const removed = await removeTrees(state.trees, named, found.idleSince);
   bytes += Math.max(0, before - (await bytesOf(state.trees)));
   if (retention.proposals > 0) {
-    const dropped = new Map(found.proposals.map(({ gitDir, refs: named }) => [gitDir, named]));
+    const dropped = new Map(found.proposals.map((one) => [one.gitDir, one.refs]));
     // Also where nothing is dropped now: a discarded delegation's refs went before, and a clearing may have been cut.
     for (const { gitDir } of await keptRefs(state.quarantine))
       bytes += await clearObjects(gitDir, dropped.get(gitDir) ?? [], new Date(now().getTime() - grace));
@@ -126,5 +124,5 @@ export async function clearAway(parts: ClearParts, retention: RetentionConfig, d
     gone.push(image.tag);
     bytes += image.size;
   }
-  return { ...answer, images: gone, bytes };
+  return { ...answer, trees: removed.length, images: gone, bytes };
 }

@@ -64,9 +64,8 @@ interface Facts {
 
 async function ensure(options: BaseTreeOptions, key: string, final: string): Promise<BaseTree> {
   const there = await facts(final);
-  if (there) {
-    // When it was asked for last: what nobody asks for is cleared away some day.
-    await utimes(join(final, "base.json"), new Date(), new Date()).catch(() => {});
+  // When it was asked for last: what nobody asks for is cleared away some day. One that is cleared away right now is made again.
+  if (there && (await touched(join(final, "base.json")))) {
     return { key, files: join(final, "files"), commit: options.commit, ...there, ignoreRoot: join(final, "ignore") };
   }
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
@@ -81,6 +80,18 @@ async function ensure(options: BaseTreeOptions, key: string, final: string): Pro
     await rm(scratch, { recursive: true, force: true });
   }
   return ensure(options, key, final);
+}
+
+/** Sets a file's time to now; false where it is not there any more. */
+async function touched(file: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(file, now, now).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return false;
+      throw error;
+    },
+  );
 }
 
 const makingPrefix = ".making-";

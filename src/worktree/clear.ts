@@ -40,18 +40,28 @@ export async function idleTrees(directory: string, before: Date): Promise<KeptTr
   return idle;
 }
 
-/** Removes base trees, and what an earlier removal was cut in. Whoever asks for one meanwhile has it made again. */
-export async function removeTrees(directory: string, keys: readonly string[]): Promise<void> {
+/**
+ * Removes base trees that were not asked for since `before`, and what an earlier removal was cut in. It is looked at once more on
+ * each side of the rename: one that is asked for while the others are measured stays. Returns the keys that went.
+ */
+export async function removeTrees(directory: string, keys: readonly string[], before: Date): Promise<string[]> {
+  const asked = async (path: string) => {
+    const used = (await stat(join(path, "base.json")).catch(() => undefined))?.mtime;
+    return used === undefined || used >= before;
+  };
+  const gone: string[] = [];
   for (const key of keys) {
+    const [path, going] = [join(directory, key), join(directory, `${goingPrefix}${key}`)];
+    if (await asked(path)) continue;
     // One step takes it from under its name: half a tree is never found there.
-    await rename(join(directory, key), join(directory, `${goingPrefix}${key}`)).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT" && error.code !== "ENOTEMPTY") throw error;
-      },
-    );
+    await rm(going, { recursive: true, force: true });
+    await rename(path, going);
+    if (await asked(going)) await rename(going, path);
+    else gone.push(key);
   }
   for (const name of await readdir(directory).catch(() => []))
     if (name.startsWith(goingPrefix)) await rm(join(directory, name), { recursive: true, force: true });
+  return gone;
 }
 
 /** Every quarantine of a directory, by its git directory, with the refs that keep something: `<subject>/<name>`. */
