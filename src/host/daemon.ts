@@ -98,7 +98,7 @@ async function bringUp(
   await forgetSources(policyDirectories(config, state));
   const docker = await connectEngine();
   // With the lanes: what a killed daemon leaves there is swept at the next start.
-  const engine = dockerEngine(docker, undefined, join(lanesDirectory, "accounts"));
+  const engine = dockerEngine(docker, undefined, lanesDirectory);
   const key = await loadHostKey(state.keys);
   const ledger = await openLedger({
     directory: state.ledger,
