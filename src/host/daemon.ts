@@ -112,7 +112,7 @@ async function bringUp(
   const docker = await connectEngine();
   const metrics = openMetrics();
   // With the lanes: what a killed daemon leaves there is swept at the next start.
-  const engine = metrics.engine(dockerEngine(docker, undefined, join(lanesDirectory, "accounts")));
+  const engine = metrics.engine(dockerEngine(docker, undefined, lanesDirectory));
   const key = await loadHostKey(state.keys);
   const sign = (bytes: Uint8Array) => ({ keyid: key.keyid, signature: key.sign(bytes).toString("base64") });
   const ledger = metrics.ledger(await openLedger({ directory: state.ledger, now: () => new Date(), sign }));

@@ -17,8 +17,9 @@ const told = (id: string) => host.entries(id).filter((entry): entry is Processes
 /** The files that the kernel writes. */
 const files = () =>
   readdirSync(join(host.state, "lanes")).flatMap((instance) => {
-    const directory = join(host.state, "lanes", instance, "accounts");
-    return existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [];
+    const directory = join(host.state, "lanes", instance);
+    const names = existsSync(directory) ? readdirSync(directory) : [];
+    return names.filter((name) => /^s-[a-z2-7]{16}\.\d+$/.test(name)).map((name) => join(directory, name));
   });
 
 it("every sandbox that ended has its processes in the ledger, each with the name it gave itself", async () => {
