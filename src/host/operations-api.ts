@@ -34,7 +34,8 @@ export function addOperationRoutes(app: FastifyInstance, { drain, lanes, metrics
   });
   app.post("/v1/drain", operator, async (request, reply): Promise<DrainAnswer> => {
     const { seconds } = parseRequest(drainBody, request.body ?? {});
-    drain.thenEnd(seconds * 1000);
+    // Once it is answered: where nothing runs, the end would cut the answer off.
+    reply.raw.once("close", () => drain.thenEnd(seconds * 1000));
     const { running, waiting } = lanes.status();
     reply.status(202);
     return { draining: true, running, waiting: waiting.length };
