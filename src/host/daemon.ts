@@ -306,7 +306,12 @@ async function bringUp(
   );
   const callers = openCallers();
   const app = await buildApi(host, callers, { mcp, operations: { drain, lanes, metrics, clear } });
-  metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window });
+  // Of all places the one that is furthest behind.
+  const anchorAge = () => {
+    const last = anchors.status().map((one) => Date.parse(one.last?.time ?? "1970-01-01T00:00:00Z"));
+    return last.length === 0 ? undefined : (Date.now() - Math.min(...last)) / 1000;
+  };
+  metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window, anchorAge });
   const scraped = config.metrics && (await listenForMetrics(metrics, config.metrics, log));
   undo.push(async () => void scraped?.close());
   const listeners = await openListeners(app, callers, state, config, { log, manager }).catch(async (error: unknown) => {

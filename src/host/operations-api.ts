@@ -25,8 +25,9 @@ export function addOperationRoutes(app: FastifyInstance, { drain, lanes, metrics
   serveRoute(app, "POST /v1/gc", async ({ body: { dryRun, older } }) =>
     clear.now(dryRun, older === undefined ? undefined : older * 1000),
   );
-  serveRoute(app, "POST /v1/drain", async ({ body }) => {
-    drain.thenEnd(body.seconds * 1000);
+  serveRoute(app, "POST /v1/drain", async ({ body, reply }) => {
+    // Once it is answered: where nothing runs, the end would cut the answer off.
+    reply.raw.once("close", () => drain.thenEnd(body.seconds * 1000));
     const { running, waiting } = lanes.status();
     return { draining: true as const, running: [...running], waiting: waiting.length };
   });

@@ -136,11 +136,9 @@ it("takes the socket it is handed, says that it is ready, alive and ending, and 
   daemon.kill("SIGHUP");
   await until("a new log", () => statSync(log, { throwIfNoEntry: false })?.isFile(), 20);
 
-  const drained = await run(["drain", "--json"], { env: { SALLYPORT_STATE: state }, seconds: 5 }).catch(
-    () => undefined,
-  );
-  await until("its end", () => daemon.exitCode !== null || daemon.signalCode !== null, 60);
-  expect(daemon.exitCode, `${drained?.stderr}`).toBe(0);
+  const drained = await run(["drain", "--json"], { env: { SALLYPORT_STATE: state }, seconds: 60 });
+  await until("its end", () => daemon.exitCode !== null || daemon.signalCode !== null, 100);
+  expect(daemon.exitCode, drained.stderr).toBe(0);
   expect(words()).toContain("STOPPING=1");
   // The socket is the manager's: it stays, for the next start.
   expect(statSync(socket).ino).toBe(inode);
@@ -164,7 +162,7 @@ it("refuses a socket of another path than its own", { timeout: 120_000 }, async 
   started.push(daemon);
   await until("the socket", () => statSync(socket, { throwIfNoEntry: false })?.isSocket(), 20);
   await run(["gate", "status"], { env: { SALLYPORT_STATE: state, SALLYPORT_SOCKET: socket }, seconds: 60 });
-  await until("its end", () => daemon.exitCode !== null, 60);
+  await until("its end", () => daemon.exitCode !== null, 100);
   expect(daemon.exitCode).toBe(6);
   expect(readFileSync(said, "utf8")).toContain("host-busy");
   await until("nothing left", () => leftovers(state).length === 0, 20);
