@@ -11,8 +11,12 @@ async function load({ state }: Globals, file: string | undefined): Promise<{ fil
 }
 
 async function check(shared: Globals, named: string | undefined): Promise<number> {
-  const { configWarnings } = await import("../host/check-config.ts");
+  const [{ configWarnings }, { checkConfigured }] = await Promise.all([
+    import("../host/check-config.ts"),
+    import("../host/listeners.ts"),
+  ]);
   const { file, config } = await load(shared, named);
+  await checkConfigured(config, shared.state);
   const warnings = await configWarnings(config);
   if (shared.json) print({ file, warnings });
   else {

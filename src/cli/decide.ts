@@ -1,9 +1,9 @@
 /** `land`, `verify`, `discard`, `stop`: the words that change something. */
 import type { Command } from "commander";
 import type { Entry } from "../domain/event.ts";
-import { narrate } from "../host/narrate.ts";
 import { call, lines, pathOf } from "./client.ts";
 import { action, command, done, type Globals, print, say } from "./context.ts";
+import { told } from "./entry-line.ts";
 import { withId } from "./ids.ts";
 
 interface Answer {
@@ -34,7 +34,7 @@ const word =
   };
 
 /** Events that tell how a landing goes on. */
-const told = /^(?:landing\.|delegation\.(?:approved|landed)$)/;
+const shown = /^(?:landing\.|delegation\.(?:approved|landed)$)/;
 
 /** The number of the ledger's next line about anything; what comes from there on is new. */
 async function nextLine({ state }: Globals): Promise<number> {
@@ -54,7 +54,7 @@ async function follow(verb: "land" | "verify", shared: Globals, id: string, opti
   const tell = async () => {
     for await (const entry of lines<Entry>(shared.state, `${pathOf(id)}/log?follow=true&from=${from}`)) {
       from = entry.seq + 1;
-      if (told.test(entry.type)) say(narrate(entry));
+      if (shown.test(entry.type)) say(told(entry));
     }
   };
   while (!over) {

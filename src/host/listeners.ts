@@ -83,13 +83,18 @@ export async function checkListeners(
   state: Pick<StateDirectory, "socket">,
   { hands }: Pick<ServiceManager, "hands">,
 ): Promise<void> {
+  await checkConfigured(config, state);
+  await checkPath(state.socket, hands);
+  for (const { path } of config.sockets) await checkPath(path);
+}
+
+/** Whether what is configured can be meant: users, groups, planners, certificates. A daemon may be running. */
+export async function checkConfigured(config: HostConfig, state: Pick<StateDirectory, "socket">): Promise<void> {
   checkSockets(config, state);
   for (const { owner, group } of config.sockets) {
     await accountNumber("passwd", owner);
     await accountNumber("group", group);
   }
-  await checkPath(state.socket, hands);
-  for (const { path } of config.sockets) await checkPath(path);
   if (config.listen) await checkNetwork(config.listen);
 }
 

@@ -180,7 +180,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
   let child: ChildProcess | undefined;
   let briefs = 0;
   const exited = async (one: ChildProcess): Promise<number | null> => {
-    await until("the daemon's end", () => one.exitCode !== null || one.signalCode !== null, 40);
+    await until("the daemon's end", () => one.exitCode !== null || one.signalCode !== null, 120);
     return one.exitCode;
   };
   const one = (what: string, pattern: string): number => {
@@ -267,7 +267,7 @@ function hostIn(directory: string, options: HostOptions): TestHost {
           const { status, body } = await callSocket(socket, "GET", "/v1/status").catch(() => ({ status: 0, body: "" }));
           return status === 200 && (JSON.parse(body) as { pid: number }).pid === started.pid;
         },
-        40,
+        120,
       );
     },
     async stop() {

@@ -42,6 +42,20 @@ it("every problem is named at its line and column, with the key that was meant",
   expect(message).toMatch(/config\.yaml:6:\d+ .*soon/);
 });
 
+it("sockets are of groups and planners that there are", async () => {
+  const socket = (more: string) =>
+    written(
+      `version: 1\nplanners: { ci: { repositories: [/srv/git/a], refs: [refs/heads/main] } }\nsockets: [{ path: ${directory}/x.sock, role: planner, ${more} }]\n`,
+    );
+  const told = async (more: string) => {
+    const said = await run(["config", "check", socket(more), "--json"]);
+    return said.code === 0 ? "valid" : said.error().code;
+  };
+  expect(await told("planner: ci, group: root")).toBe("valid");
+  expect(await told("planner: ci, group: nobody-has-this-group")).toBe("config-invalid");
+  expect(await told("planner: cd, group: root")).toBe("config-invalid");
+});
+
 it("check, show and schema, on a file and on a state directory that has none", async () => {
   const file = written("version: 1\npolicies: [/no/such/place]\nplanners: { ci: { refs: [refs/heads/main] } }\n");
   const checked = await run(["config", "check", file]);
