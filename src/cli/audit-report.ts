@@ -1,7 +1,8 @@
 /** `audit report`: the five questions of somebody who was not there, on the terminal, as JSON, or as one HTML file. */
 import { exitCode, SallyportError } from "../domain/error.ts";
 import { subjectId } from "../domain/identity.ts";
-import type { AttemptPage, DelegationPage } from "../domain/page.ts";
+import type { DelegationPage } from "../domain/page.ts";
+import type { AttemptPage } from "../domain/page-parts.ts";
 import { showDuration, showSize } from "../domain/units.ts";
 import { visibleLine } from "../domain/visible.ts";
 import { type AuditReport, makeReport, type ReportAsk, reportMax } from "../host/audit/report.ts";

@@ -7,49 +7,44 @@ import { runDelegation } from "../delegation/loop.ts";
 import type { LoopTools } from "../delegation/tools.ts";
 import { operatorsPlanner } from "../domain/caller.ts";
 import type { HostConfig } from "../domain/config.ts";
-import { asSallyportError, SallyportError } from "../domain/error.ts";
+import { SallyportError } from "../domain/error.ts";
 import { delegationIdFrom } from "../domain/identity.ts";
-import { type HostKey, loadHostKey } from "../gate/keys.ts";
+import { loadHostKey } from "../gate/keys.ts";
 import { startKeeper } from "../gateway/keeper.ts";
 import { type Gateway, startGateway } from "../gateway/process.ts";
 import { openLedger } from "../ledger/open.ts";
 import { connectEngine } from "../sandbox/connect.ts";
 import { dockerEngine } from "../sandbox/docker-engine.ts";
-import { loadHarness } from "../sandbox/images/harness.ts";
-import { openHostRepository } from "../worktree/host-repository.ts";
-import { openQuarantine } from "../worktree/quarantine.ts";
 import { accountsFor, planAccount } from "./accounts.ts";
 import { openActions } from "./actions.ts";
 import { admissionOf, isMission, plannerTools } from "./admission.ts";
 import { openAnchors } from "./anchors.ts";
-import { buildApi } from "./api.ts";
 import { openBudgets } from "./budgets.ts";
 import { openCalibration } from "./calibration.ts";
-import { openCallers } from "./callers.ts";
 import { watchChain } from "./chain-status.ts";
-import { openClearing } from "./clearing.ts";
-import { loadConfig, policyDirectories, rightsOf, shippedCanaries, shippedImages } from "./config.ts";
-import { openDrain } from "./drain.ts";
-import { type HouseSecrets, houseSecrets } from "./house-secrets.ts";
+import { loadConfig, policyDirectories, rightsOf, shippedCanaries } from "./config.ts";
+import { houseSecrets } from "./house-secrets.ts";
 import { forgetSources } from "./keeper-environment.ts";
 import { openLandings } from "./landings.ts";
 import { openLanes } from "./lanes.ts";
-import { checkListeners, openListeners } from "./listeners.ts";
+import { checkListeners } from "./listeners.ts";
 import type { HostLog } from "./log.ts";
+import { loopTools, withSecrets } from "./loop-tools.ts";
 import type { OpenMcp } from "./mcp-api.ts";
-import { listenForMetrics, openMetrics } from "./metrics.ts";
+import { openMetrics } from "./metrics.ts";
 import { openMissions } from "./missions.ts";
 import { openHost } from "./open-host.ts";
 import { openPages } from "./pages.ts";
 import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
+import { serveHost } from "./serve-host.ts";
 import { openServiceManager, type ServiceManager } from "./service-manager.ts";
 import { startGuard } from "./start-guard.ts";
 import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
 import { checkStateFormat } from "./state-format.ts";
 import { lockState } from "./state-lock.ts";
-import { openStore, type Store } from "./store.ts";
+import { openStore } from "./store.ts";
 import { version } from "./version.ts";
 
 /** The gateway's own unprivileged identity, neither root nor the sandboxes'. */
@@ -286,37 +281,19 @@ async function bringUp(
   await plans.advanceAll();
   await missions.advanceAll();
 
-  const drain = openDrain({
+  const served = await serveHost({
+    state,
+    config,
+    host,
+    mcp,
+    manager,
+    docker,
+    metrics,
+    anchors,
     lanes,
-    busy: () => landings.status().flatMap(({ id }) => id),
-    end: (reason) => void stop(reason),
+    landings,
     log,
-  });
-  const clear = openClearing(
-    {
-      state,
-      store,
-      append: (event) => store.append(event),
-      docker,
-      running: () => [...lanes.status().running, ...landings.status().map(({ id }) => id)],
-      now: () => new Date(),
-    },
-    config.retention,
-    log,
-  );
-  const callers = openCallers();
-  const app = await buildApi(host, callers, { mcp, operations: { drain, lanes, metrics, clear } });
-  // Of all places the one that is furthest behind.
-  const anchorAge = () => {
-    const last = anchors.status().map((one) => Date.parse(one.last?.time ?? "1970-01-01T00:00:00Z"));
-    return last.length === 0 ? undefined : (Date.now() - Math.min(...last)) / 1000;
-  };
-  metrics.watch({ store, lanes, landings, drain, queue: config.queue, window: config.calibration.window, anchorAge });
-  const scraped = config.metrics && (await listenForMetrics(metrics, config.metrics, log));
-  undo.push(async () => void scraped?.close());
-  const listeners = await openListeners(app, callers, state, config, { log, manager }).catch(async (error: unknown) => {
-    await app.close().catch(() => {});
-    throw error;
+    stop,
   });
   undo.length = 0;
   await manager.tell("READY=1", `STATUS=Sallyport ${version}`);
@@ -326,10 +303,7 @@ async function bringUp(
     log.info({ reason }, "daemon is ending");
     await manager.tell("STOPPING=1", `STATUS=${reason}`);
     manager.close();
-    scraped?.close();
-    await listeners.close();
-    await app.close().catch(() => {});
-    await clear.close();
+    await served.close();
     calibration.end();
     missions.close();
     await Promise.all([landings.close(), actions.close()]);
@@ -354,61 +328,9 @@ async function bringUp(
   const stopInTime = async (reason: string) => {
     if (config.drain > 0 && !stopping) {
       await manager.tell(`STATUS=draining: ${reason}`);
-      await drain.begin(config.drain);
+      await served.drain.begin(config.drain);
     }
     await stop(reason);
   };
   return { socket: state.socket, stop: stopInTime, ended: ended.promise };
-}
-
-function loopTools(
-  state: StateDirectory,
-  store: Store,
-  key: HostKey,
-  run: LoopTools["runRole"],
-  lanes: string,
-  secrets: HouseSecrets,
-): LoopTools {
-  return {
-    record: store.record,
-    append: async (event) => store.append(await secrets.maskEvent(event)),
-    secrets,
-    note: store.note,
-    subscribe: (listener) => store.ledger.subscribe(listener),
-    delegations: store.list,
-    // The plan's harness is asked as soon as the ledger says so; a brief of nobody's is a person's to mend.
-    escalate: async ({ delegation }) => {
-      const part = store.record(delegation).plan;
-      const plan = part && store.findPlan(part.id);
-      return plan?.mission !== undefined && part?.brief !== undefined && !plan.answered.includes(part.brief);
-    },
-    runRole: run,
-    loadHarness: (name) => loadHarness(name, shippedImages),
-    openRepository: openHostRepository,
-    openQuarantine: (repository) => openQuarantine({ directory: state.quarantine, repository }),
-    directories: { trees: state.trees, lanes },
-    baselines: new Map(),
-    key,
-    now: () => new Date(),
-  };
-}
-
-/** Runs a delegation, or a planner's turn, with its secrets held. It does not start without every one of them. */
-async function withSecrets(id: string, store: Store, secrets: HouseSecrets, run: () => Promise<void>): Promise<void> {
-  try {
-    await secrets.hold(id, (isMission(id) ? store.mission(id) : store.record(id)).policy);
-  } catch (error) {
-    const { code, message: whole } = asSallyportError(error);
-    const message = whole.slice(0, 4000).toWellFormed();
-    if (isMission(id))
-      await store.append({ type: "mission.ended", delegation: id, data: { state: "failed", message } });
-    else await store.append({ type: "delegation.failed", delegation: id, data: { code, message } });
-    secrets.release(id);
-    return;
-  }
-  try {
-    await run();
-  } finally {
-    secrets.release(id);
-  }
 }

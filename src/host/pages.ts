@@ -1,15 +1,8 @@
 /** What is shown of this host to people: rows, pages, the chain, and why a policy decides as it does. Reads only. */
 import { SallyportError } from "../domain/error.ts";
 import type { MissionView } from "../domain/mission-record.ts";
-import {
-  type ChainStatus,
-  type DelegationPage,
-  type Explanation,
-  type PlanPage,
-  pageCaps,
-  type Summaries,
-  type SummariesQuery,
-} from "../domain/page.ts";
+import type { ChainStatus, DelegationPage, Explanation, PlanPage, Summaries, SummariesQuery } from "../domain/page.ts";
+import { pageCaps } from "../domain/page-parts.ts";
 import type { PlanView } from "../domain/plan-record.ts";
 import type { HostPublicKey } from "../gate/keys.ts";
 import { explain } from "../policy/explain.ts";

@@ -1,5 +1,5 @@
 /** The attempts side by side, and each of them whole: findings, diff, tests, verdicts. */
-import type { AttemptPage } from "../../domain/page.ts";
+import type { AttemptPage } from "../../domain/page-parts.ts";
 import { showSize } from "../../domain/show-amount.ts";
 import { DiffView } from "./diff-view.tsx";
 import { Badge, counted, Facts, More, Section, Table } from "./parts.tsx";

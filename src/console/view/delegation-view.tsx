@@ -1,6 +1,7 @@
 /** The page of one delegation: the five questions first, then everything from brief to landing. */
 import type { ComponentChildren } from "preact";
-import type { DelegationPage, SandboxPage, Step } from "../../domain/page.ts";
+import type { DelegationPage } from "../../domain/page.ts";
+import type { SandboxPage, Step } from "../../domain/page-parts.ts";
 import { showDuration, showSize } from "../../domain/show-amount.ts";
 import { Answers, shortRef } from "./answers.tsx";
 import { AttemptColumns, AttemptView } from "./attempts-view.tsx";

@@ -1,5 +1,5 @@
 /** What was said about lines of a diff: findings, feedback and evidence, by file and line. Pure. */
-import type { AttemptPage } from "../../domain/page.ts";
+import type { AttemptPage } from "../../domain/page-parts.ts";
 import type { Tone } from "./parts.tsx";
 
 export interface Remark {

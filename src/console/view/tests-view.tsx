@@ -1,5 +1,5 @@
 /** The test report: what the change made green comes first, then what it broke. */
-import type { TestsPage } from "../../domain/page.ts";
+import type { TestsPage } from "../../domain/page-parts.ts";
 import { showDuration } from "../../domain/show-amount.ts";
 import { Badge, counted, More, Table, type Tone } from "./parts.tsx";
 import { Clip, Code, Text } from "./text.tsx";

@@ -1,5 +1,5 @@
 /** A verdict: each criterion with its evidence, what was tried against the change, what is to be mended. */
-import type { VerdictPage } from "../../domain/page.ts";
+import type { VerdictPage } from "../../domain/page-parts.ts";
 import { Badge, Table } from "./parts.tsx";
 import { Clip, Code, Digest, Text } from "./text.tsx";
 

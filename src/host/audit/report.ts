@@ -5,7 +5,8 @@
 import { hash } from "node:crypto";
 import { SallyportError } from "../../domain/error.ts";
 import type { Entry } from "../../domain/event.ts";
-import { type ChainStatus, type DelegationPage, pageCaps } from "../../domain/page.ts";
+import type { ChainStatus, DelegationPage } from "../../domain/page.ts";
+import { pageCaps } from "../../domain/page-parts.ts";
 import type { HostPublicKey } from "../../gate/keys.ts";
 import { type VerifyOptions, type Walked, walkLedger } from "../../ledger/verify.ts";
 import { openHostRepository } from "../../worktree/host-repository.ts";

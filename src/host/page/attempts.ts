@@ -1,6 +1,6 @@
 /** The attempts of a delegation as a page shows them side by side. Pure. */
 import type { Attempt, Delegation } from "../../domain/delegation.ts";
-import { type AttemptPage, pageCaps, type SandboxPage, type VerdictPage } from "../../domain/page.ts";
+import { type AttemptPage, pageCaps, type SandboxPage, type VerdictPage } from "../../domain/page-parts.ts";
 import type { Finding } from "../../domain/rejection.ts";
 import { judgesOf } from "../../gate/panel.ts";
 import { testsOf } from "./tests.ts";

@@ -1,6 +1,7 @@
 /** Ledger lines for a page, collected in bounded memory: the first and the last of them. Pure. */
 import type { Entry } from "../../domain/event.ts";
-import { type DelegationPage, pageCaps } from "../../domain/page.ts";
+import type { DelegationPage } from "../../domain/page.ts";
+import { pageCaps } from "../../domain/page-parts.ts";
 import { narrate } from "../narrate.ts";
 import { shown } from "./text.ts";
 

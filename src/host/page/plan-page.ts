@@ -1,6 +1,7 @@
 /** The page of a plan, or of a mission with its plan, out of the records and their own ledger lines. Pure. */
 import type { MissionView } from "../../domain/mission-record.ts";
-import { type ChainStatus, type PlanPage, pageCaps, type Summary } from "../../domain/page.ts";
+import type { ChainStatus, PlanPage, Summary } from "../../domain/page.ts";
+import { pageCaps } from "../../domain/page-parts.ts";
 import type { PlanRecord, PlanView } from "../../domain/plan-record.ts";
 import type { Lines } from "./lines.ts";
 import { cappedTo, line, shown } from "./text.ts";

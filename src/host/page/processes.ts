@@ -1,6 +1,6 @@
 /** What ran in a delegation's sandboxes, by the kernel, collected in bounded memory. Pure. */
 import type { Entry } from "../../domain/event.ts";
-import { type ProcessesPage, pageCaps } from "../../domain/page.ts";
+import { type ProcessesPage, pageCaps } from "../../domain/page-parts.ts";
 import { line } from "./text.ts";
 
 type ProcessesEntry = Entry & { type: "sandbox.processes" };

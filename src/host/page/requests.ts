@@ -1,7 +1,8 @@
 /** What the gateway decided for a delegation, collected in bounded memory: rows, and sums by host. Pure. */
 import type { Entry } from "../../domain/event.ts";
 import type { Role } from "../../domain/identity.ts";
-import { type DelegationPage, pageCaps, type RequestPage } from "../../domain/page.ts";
+import type { DelegationPage } from "../../domain/page.ts";
+import { pageCaps, type RequestPage } from "../../domain/page-parts.ts";
 import { line } from "./text.ts";
 
 type RequestEntry = Entry & { type: "request" };

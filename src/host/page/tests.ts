@@ -1,5 +1,5 @@
 /** A test report as a page shows it: what the change fixed first. Pure. */
-import { pageCaps, type TestsPage } from "../../domain/page.ts";
+import { pageCaps, type TestsPage } from "../../domain/page-parts.ts";
 import type { CheckResult, TestReport, TestRun } from "../../domain/test-report.ts";
 import { cappedTo, line, shown } from "./text.ts";
 

@@ -1,5 +1,5 @@
 /** Texts of a page: printable, and cut. Pure. */
-import { pageCaps } from "../../domain/page.ts";
+import { pageCaps } from "../../domain/page-parts.ts";
 import { cut, printable } from "../../gate/printable.ts";
 
 /** A text that somebody else wrote, as a page holds it. */

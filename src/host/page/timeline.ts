@@ -1,6 +1,6 @@
 /** The steps of a delegation, from its brief to its end: which ledger lines are one, and what they are called. Pure. */
 import type { Entry } from "../../domain/event.ts";
-import type { Step } from "../../domain/page.ts";
+import type { Step } from "../../domain/page-parts.ts";
 import type { TestReport } from "../../domain/test-report.ts";
 import { narrate } from "../narrate.ts";
 import { line, shown } from "./text.ts";

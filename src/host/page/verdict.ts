@@ -1,5 +1,5 @@
 /** A verdict as a page shows it, each criterion with the words that it is about. Pure. */
-import type { VerdictPage } from "../../domain/page.ts";
+import type { VerdictPage } from "../../domain/page-parts.ts";
 import type { Evidence, Verdict } from "../../domain/verdict.ts";
 import { line, shown } from "./text.ts";
 
