@@ -6,6 +6,7 @@ import { run } from "../e2e/cli.ts";
 import { openHost, type TestHost } from "../e2e/daemon.ts";
 
 interface Verified {
+  failed?: string[];
   ok: boolean;
   file: string;
   line: number;
@@ -109,11 +110,11 @@ it("proves a cut tail only against an anchor kept outside, and says so without o
   const whole = (await verify(() => undefined)).said;
   const cut = await verify((lines) => lines.slice(0, -2), 1);
   expect(cut.code).toBe(0);
-  expect(JSON.stringify(cut.said)).toContain("It cannot tell that nothing was cut off");
+  expect(JSON.stringify(cut.said)).toContain("that nothing was cut off its end: no anchor");
   const anchored = await verify((lines) => lines.slice(0, -2), 1, "--anchor", `${whole.head.seq}:${whole.head.hash}`);
-  expect([anchored.code, anchored.said.problem]).toEqual([1, expect.stringContaining("tail is missing")]);
+  expect([anchored.code, String(anchored.said.failed)]).toEqual([1, expect.stringContaining("cut off its end")]);
   const swapped = await verify(() => undefined, 1, "--anchor", `${whole.head.seq}:${"0".repeat(64)}`);
-  expect([swapped.code, swapped.said.problem]).toEqual([1, expect.stringContaining("another chain")]);
+  expect([swapped.code, String(swapped.said.failed)]).toEqual([1, expect.stringContaining("another")]);
   const kept = await verify(() => undefined, 1, "--anchor", `${whole.head.seq}:${whole.head.hash}`);
   expect(kept.code).toBe(0);
 });

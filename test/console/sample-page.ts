@@ -265,7 +265,7 @@ export function samplePage(): DelegationPage {
         },
       ],
     },
-    claims: list({ sandbox: sandbox.id, command: "npm test", exit: 0 }),
+    claims: list({ sandbox: sandbox.id, seq: 9, command: "npm test", exit: 0 }),
     budget: {
       limits: { wall: 60_000, attempts: 2, usd: 2_000_000 },
       tiers: [{ tier: "execute", ...amounts, rejected: amounts }],

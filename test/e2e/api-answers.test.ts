@@ -19,7 +19,7 @@ afterAll(() => host?.close());
 /** Asks a route; fails where the answer is not as the table says. Gives it. */
 async function asked(key: RouteKey, id = "", body?: unknown, query = ""): Promise<Record<string, unknown>> {
   const [method = "", pattern = ""] = key.split(" ");
-  const { status, body: text } = await host.api(method, pattern.replace(":id", id) + query, body);
+  const { status, body: text } = await host.api(method, pattern.replace(/:(?:id|name)/, id) + query, body);
   const route: RouteShape = routes[key];
   expect([key, status, status >= 400 ? text : ""]).toEqual([key, route.status ?? 200, ""]);
   const answer = JSON.parse(text) as Record<string, unknown>;
@@ -96,8 +96,15 @@ it("of delegations, plans, missions, and of the host", async () => {
     "GET /v1/executors",
     "GET /v1/gate",
     "GET /v1/openapi.json",
+    "GET /v1/summaries",
+    "GET /v1/chain",
   ] as const)
     await asked(key);
+  await asked("GET /v1/summaries", "", undefined, "?limit=1&kind=delegation");
+  for (const one of [id, rejected.id]) await asked("GET /v1/delegations/:id/page", one, undefined, "?patches=true");
+  await asked("GET /v1/plans/:id/page", plan.id);
+  await asked("GET /v1/missions/:id/page", mission);
+  await asked("GET /v1/policies/:name/explain", "quick", undefined, "?request=GET%20https://example.org/");
   const canaries = (await asked("POST /v1/gate/calibrate", "", { policy: "quick", count: 1 })).canaries as string[];
   const canary = canaries[0] ?? "";
   await asked("GET /v1/gate/canaries/:id", canary);
