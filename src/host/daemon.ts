@@ -39,12 +39,12 @@ import { openPlans } from "./plans.ts";
 import { recoverDelegations, sweepInstances } from "./recovery.ts";
 import { gatewayGone, roleRunner } from "./role-runner.ts";
 import { serveHost } from "./serve-host.ts";
-import { openServiceManager, type ServiceManager } from "./service-manager.ts";
 import { startGuard } from "./start-guard.ts";
 import { makeStateDirectory, type StateDirectory } from "./state-directory.ts";
 import { checkStateFormat } from "./state-format.ts";
 import { lockState } from "./state-lock.ts";
 import { openStore } from "./store.ts";
+import { openServiceManager, type ServiceManager } from "./systemd.ts";
 import { version } from "./version.ts";
 
 /** The gateway's own unprivileged identity, neither root nor the sandboxes'. */

@@ -8,9 +8,9 @@ import type { SocketConfig } from "../domain/listen.ts";
 import { type Callers, identifyBySocket } from "./callers.ts";
 import type { Log } from "./log.ts";
 import { checkNetwork, listenOnNetwork } from "./network.ts";
-import type { ServiceManager } from "./service-manager.ts";
 import { accountNumber, checkPath, listenOn } from "./socket-file.ts";
 import type { StateDirectory } from "./state-directory.ts";
+import type { ServiceManager } from "./systemd.ts";
 
 export interface Listeners {
   /** Takes no more, and ends what is open. */

@@ -12,8 +12,8 @@ import { openListeners } from "./listeners.ts";
 import type { Log } from "./log.ts";
 import type { OpenMcp } from "./mcp-api.ts";
 import { listenForMetrics, type Metrics } from "./metrics.ts";
-import type { ServiceManager } from "./service-manager.ts";
 import type { StateDirectory } from "./state-directory.ts";
+import type { ServiceManager } from "./systemd.ts";
 
 export interface Served {
   drain: Drain;
