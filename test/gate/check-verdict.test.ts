@@ -296,7 +296,8 @@ describe("whatever is sent", () => {
         if (holder === null || typeof holder !== "object") continue;
         if (to === undefined && Array.isArray(holder)) holder.splice(Number(last), 1);
         else if (to === undefined) delete (holder as Record<string, unknown>)[last];
-        else (holder as Record<string, unknown>)[last] = to;
+        // A copy: in what came over a socket no two places are one.
+        else (holder as Record<string, unknown>)[last] = structuredClone(to);
       }
       return value;
     });
