@@ -21,6 +21,8 @@ export interface Masker {
   end(): Buffer;
 }
 
+const BACKSLASH = 0x5c;
+
 /** The text that stands where a value was. */
 export const maskOf = (name: string): string => `[secret:${name}]`;
 
@@ -33,6 +35,15 @@ export function createMasker(search: Search): Masker {
   let held = none;
   /** Bytes of `held` that a mask, already given, stands for. */
   let covered = 0;
+  /** Whether an odd number of backslashes stands right before `held`. */
+  let odd = false;
+
+  /** Whether an odd number of backslashes ends before a place, so that the last one escapes what stands there. */
+  const escapedAt = (buffer: Buffer, place: number): boolean => {
+    let at = place;
+    while (at > 0 && buffer[at - 1] === BACKSLASH) at--;
+    return ((place - at) % 2 === 1) !== (at === 0 && odd);
+  };
 
   const run = (buffer: Buffer, last: boolean): Buffer => {
     const parts: Buffer[] = [];
@@ -42,13 +53,16 @@ export function createMasker(search: Search): Masker {
     // A match behind an unfinished one may turn out to be a part of it.
     while (found && found.start < keep) {
       if (found.start >= cursor) {
-        parts.push(buffer.subarray(cursor, found.start), Buffer.from(maskOf(found.name), "latin1"));
+        // In `\\/path` the second backslash belongs to the first, not to the form `\/path`: JSON stays JSON.
+        const begin = buffer[found.start] === BACKSLASH && escapedAt(buffer, found.start) ? 1 : 0;
+        parts.push(buffer.subarray(cursor, found.start + begin), Buffer.from(maskOf(found.name), "latin1"));
         cursor = found.end;
       } else if (found.end > cursor) cursor = found.end;
       found = search.next(buffer, found.start + 1);
     }
     if (keep > cursor) parts.push(buffer.subarray(cursor, keep));
     covered = Math.max(0, cursor - keep);
+    odd = escapedAt(buffer, keep);
     // A copy, so that a few bytes do not keep a whole chunk alive.
     held = keep < buffer.length ? Buffer.from(buffer.subarray(keep)) : none;
     return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);

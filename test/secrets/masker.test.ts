@@ -20,7 +20,9 @@ function slow(patterns: readonly Pattern[], bytes: Buffer): Buffer {
   const parts: Buffer[] = [];
   let cursor = 0;
   for (const { start, end, name } of found) {
-    if (start >= cursor) parts.push(bytes.subarray(cursor, start), Buffer.from(maskOf(name)));
+    const before = /\\*$/.exec(bytes.subarray(0, start).toString("latin1"))?.[0].length ?? 0;
+    const begin = bytes[start] === 0x5c && before % 2 === 1 ? start + 1 : start;
+    if (start >= cursor) parts.push(bytes.subarray(cursor, begin), Buffer.from(maskOf(name)));
     cursor = Math.max(cursor, end);
   }
   return Buffer.concat([...parts, bytes.subarray(cursor)]);
@@ -170,6 +172,22 @@ test("JSON stays JSON when it is masked", () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test("a backslash before a value keeps what it escapes", () => {
+  const search = searchFor(new Map([["key", ['/!!!!!!"#']]]));
+  for (const around of ["", "\\", "\\\\", "a\\"]) {
+    const text = JSON.stringify(`${around}/!!!!!!"#`);
+    // As PHP and others write it, with the slash escaped.
+    for (const json of [text, text.replace("/", "\\/")]) {
+      for (let at = 0; at <= json.length; at++) {
+        const masker = createMasker(search);
+        const bytes = Buffer.from(json);
+        const out = [masker.push(bytes.subarray(0, at)), masker.push(bytes.subarray(at)), masker.end()];
+        expect(JSON.parse(Buffer.concat(out).toString())).toBe(`${around}[secret:key]`);
+      }
+    }
+  }
 });
 
 test("megabytes of clean text cost milliseconds", () => {
