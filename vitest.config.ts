@@ -7,7 +7,7 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "test/gate-corpus/*/**"],
     // What the host knows may be in nothing that the tests leave or throw away.
     globalSetup: ["test/canary/run.ts"],
-    setupFiles: ["test/canary/before-removal.ts"],
+    setupFiles: ["test/canary/before-removal.ts", "test/seed.ts"],
     pool: "forks",
     // Sandboxes, loop mounts and git share two cores on a small server: two files at a time.
     maxWorkers: 2,
